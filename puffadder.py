@@ -1,0 +1,154 @@
+"""The command line: arguments, then one call."""
+
+import errno
+import sys
+import traceback
+from pathlib import Path
+from typing import Annotated, NoReturn
+
+import typer
+
+from models.errors import InputError
+
+MISMATCH, REFUSED, FAULT = 1, 2, 3
+WAYS_OUT = {
+    errno.ENOENT: "check the path",
+    errno.ENOTDIR: "name a folder",
+    errno.EISDIR: "name a file",
+    errno.EEXIST: "name another path",
+    errno.EACCES: "change its permissions, or name another path",
+    errno.EPERM: "change its permissions, or name another path",
+    errno.EROFS: "name a path on another file system",
+    errno.ENOSPC: "make room on the disk, or name a path on another",
+    errno.EDQUOT: "make room within the quota, or name a path on another disk",
+}
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    rich_markup_mode="markdown",
+    epilog=(
+        "Exit codes: 0 done and equal, 1 a mismatch between hardware and reference, 2 wrong input "
+        "or something missing on this machine, 3 a fault of puffadder's own."
+    ),
+)
+
+
+@app.callback()
+def puffadder() -> None:
+    """From a Mamba checkpoint and a design file to a verified FPGA accelerator.
+
+    puffadder quantizes the network with powers of two, generates hardware for it, and proves in
+    simulation that the hardware computes, code for code, what the integer reference computes.
+
+    A **model** is a folder with config.json and *.safetensors as transformers saves it.
+    A **design** is a YAML file that says how much hardware to use and in which formats.
+
+    Start with **puffadder doctor**, which tells whether this machine has what is needed.
+    Every command explains itself: **puffadder COMMAND --help**.
+    """
+
+
+@app.command()
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print the findings as JSON.")] = False,
+) -> None:
+    """Tell what is installed, what is missing, and how to get it.
+
+    Exits with 0 when everything required is there, with 2 otherwise.
+    """
+    from reports.doctor import examine
+
+    health = examine()
+    typer.echo(health.to_json() if as_json else health.to_text())
+    raise typer.Exit(0 if health.healthy else REFUSED)
+
+
+Model = Annotated[
+    str, typer.Argument(help="Folder of a checkpoint; `bundled` for the one that comes along.")
+]
+AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
+
+
+@app.command()
+def layer(
+    model: Model = "bundled",
+    design: Annotated[
+        str, typer.Argument(help="A YAML file, or the name of a design that comes along.")
+    ] = "tiny",
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Changes to the design: `scan.states=4`.")
+    ] = None,
+    index: Annotated[int, typer.Option(help="Which layer, from 0.")] = 0,
+    tokens: Annotated[int, typer.Option(min=1, help="Tokens of the text to run.")] = 16,
+    text: Annotated[
+        Path | None, typer.Option(help="File with the text; held-out documentation otherwise.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Generate one layer of a network, run it in Verilator, and compare every output code.
+
+    Exits with 0 when all codes equal those of the integer network, with 1 otherwise.
+
+    Example: **puffadder layer bundled tiny precision=w8a8 matvec.rows=8 --tokens 64**
+    """
+    from reports.layer import report_layer
+
+    report = report_layer(model, design, tuple(overrides or ()), index, tokens, text)
+    typer.echo(report.to_json() if as_json else report.to_text())
+    raise typer.Exit(MISMATCH if report.mismatches else 0)
+
+
+@app.command()
+def accuracy(
+    model: Model = "bundled",
+    text: Annotated[
+        Path | None, typer.Option(help="File with the text; held-out documentation otherwise.")
+    ] = None,
+    window: Annotated[int, typer.Option(min=2, help="Tokens of a sequence.")] = 512,
+    sequences: Annotated[
+        int | None, typer.Option(min=1, help="Sequences to read; the whole text otherwise.")
+    ] = None,
+    as_json: AsJson = False,
+) -> None:
+    """Measure how well the quantized networks predict text, against the float oracle.
+
+    Prints nats per token, perplexity and the Kullback-Leibler divergence from the oracle.
+
+    Example: **puffadder accuracy bundled --sequences 16**
+    """
+    from reports.accuracy import measure
+
+    table = measure(model, text, window, sequences)
+    typer.echo(table.to_json() if as_json else table.to_text())
+
+
+def main() -> None:
+    """Run the command line; the user's mistakes and the machine's limits end in a message."""
+    try:
+        app()
+    except InputError as error:
+        _stop(str(error), REFUSED)
+    except OSError as error:
+        if error.errno not in WAYS_OUT:
+            _fault()
+        thing = error.filename or "puffadder"
+        _stop(f"{thing}: {error.strerror}; {WAYS_OUT[error.errno]}", REFUSED)
+    except Exception:
+        _fault()
+
+
+def _stop(message: str, code: int) -> NoReturn:
+    typer.echo(message, err=True)
+    sys.exit(code)
+
+
+def _fault() -> NoReturn:
+    """End with a traceback, and not with the exit code of a mismatch as Python would."""
+    traceback.print_exc()
+    sys.exit(FAULT)
+
+
+if __name__ == "__main__":
+    main()
