@@ -1,0 +1,1 @@
+"""The float32 oracle: what the networks compute before anything is quantized."""

@@ -1,0 +1,248 @@
+"""Mamba-2 in float32: prefill of whole texts, decode of one token, and a layer's inner tensors.
+
+    logits = prefill(parameters, tokens)
+
+    state = State.zeros(parameters.shape)
+    logits, state = decode(parameters, state, token)
+
+Leading axes are sequences side by side. The clamp of delta to `time_step_limit` applies in decode
+as in prefill; `transformers` and state-spaces/mamba leave it out of their one-token path.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+
+from models.networks.oracle.functions import gated_rms_norm, linear, rms_norm, silu, softplus
+from models.networks.oracle.scan import scan_chunked, scan_step
+from models.networks.parameters import LayerParameters, NetworkParameters
+from models.networks.shape import Mamba2Shape
+
+
+@dataclass(frozen=True, eq=False)
+class LayerState:
+    """What one layer remembers between tokens.
+
+    conv    float32 (..., conv - 1, conv_channels)      last inputs of the convolution, oldest first
+    ssm     float32 (..., heads, head_dim, state)       h
+    """
+
+    conv: np.ndarray
+    ssm: np.ndarray
+
+
+@dataclass(frozen=True, eq=False)
+class State:
+    """What the network remembers between tokens: one `LayerState` for each layer."""
+
+    layers: tuple[LayerState, ...]
+
+    @classmethod
+    def zeros(cls, shape: Mamba2Shape, batch: tuple[int, ...] = ()) -> "State":
+        """The state before the first token of `batch` sequences."""
+        conv = (*batch, shape.conv - 1, shape.conv_channels)
+        ssm = (*batch, shape.heads, shape.head_dim, shape.state)
+        empty = LayerState(np.zeros(conv, np.float32), np.zeros(ssm, np.float32))
+        return cls((empty,) * shape.layers)
+
+
+@dataclass(frozen=True, eq=False)
+class LayerTensors:
+    """Every tensor of a layer, in the order of computation; all float32, leading axes (...).
+
+    With a time axis, it is the last of the leading ones; `state` has none.
+
+    normed        (..., d_model)            after the norm, input of in_proj
+    z             (..., inner)              gate, before SiLU
+    conv_in       (..., conv_channels)      x, B, C before the convolution
+    delta_raw     (..., heads)              before dt_bias and softplus
+    conv_out      (..., conv_channels)      after the convolution, before SiLU
+    x             (..., heads, head_dim)    after SiLU
+    B, C          (..., groups, state)      after SiLU
+    delta         (..., heads)              after softplus and clamp
+    decay         (..., heads)              exp(delta * A)
+    y             (..., heads, head_dim)    output of the scan with the skip D * x
+    gated         (..., inner)              after gate and gated norm, input of out_proj
+    mixed         (..., d_model)            output of out_proj
+    out           (..., d_model)            residual stream after the layer
+    state         LayerState                after the last token
+    """
+
+    normed: np.ndarray
+    z: np.ndarray
+    conv_in: np.ndarray
+    delta_raw: np.ndarray
+    conv_out: np.ndarray
+    x: np.ndarray
+    B: np.ndarray
+    C: np.ndarray
+    delta: np.ndarray
+    decay: np.ndarray
+    y: np.ndarray
+    gated: np.ndarray
+    mixed: np.ndarray
+    out: np.ndarray
+    state: LayerState
+
+
+# scan(x, delta, A, B, C, h) -> y, h
+_Scan = Callable[..., tuple[np.ndarray, np.ndarray]]
+
+
+def layer_tensors(
+    layer: LayerParameters, shape: Mamba2Shape, u: np.ndarray, state: LayerState
+) -> LayerTensors:
+    """All tensors of `layer` over many tokens.
+
+    u         float32 (..., time, d_model)  residual stream before the layer
+    state     before the first token
+    """
+    normed, z, conv_in, delta_raw = _project(layer, shape, u)
+    time = u.shape[-2]
+    history = np.concatenate([state.conv, conv_in], axis=-2)  # (..., conv - 1 + time, channels)
+    conv_out = sum(
+        history[..., tap : tap + time, :] * layer.conv_weight[:, tap] for tap in range(shape.conv)
+    )
+    tensors = (normed, z, conv_in, delta_raw, conv_out)
+    return _scan_and_gate(layer, shape, u, tensors, history[..., time:, :], state, scan_chunked)
+
+
+def layer_step_tensors(
+    layer: LayerParameters, shape: Mamba2Shape, u: np.ndarray, state: LayerState
+) -> LayerTensors:
+    """All tensors of `layer` for one token; u and every tensor are without a time axis."""
+    normed, z, conv_in, delta_raw = _project(layer, shape, u)
+    window = np.concatenate([state.conv, conv_in[..., None, :]], axis=-2)  # (..., conv, channels)
+    conv_out = np.einsum("...tc,ct->...c", window, layer.conv_weight)
+    tensors = (normed, z, conv_in, delta_raw, conv_out)
+    return _scan_and_gate(layer, shape, u, tensors, window[..., 1:, :], state, scan_step)
+
+
+def layer_step(
+    layer: LayerParameters, shape: Mamba2Shape, u: np.ndarray, state: LayerState
+) -> tuple[np.ndarray, LayerState]:
+    """One token through one layer, residual included.
+
+    u         float32 (..., d_model)
+    return    float32 (..., d_model), the state after the token
+    """
+    tensors = layer_step_tensors(layer, shape, u, state)
+    return tensors.out, tensors.state
+
+
+def _project(
+    layer: LayerParameters, shape: Mamba2Shape, u: np.ndarray
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """Norm and in_proj: the normed input and z, x with B and C, raw delta."""
+    normed = rms_norm(u, layer.norm, shape.norm_eps)
+    rows = linear(normed, layer.in_proj, layer.in_proj_bias)
+    ends = (shape.inner, shape.inner + shape.conv_channels)
+    z, conv_in, delta_raw = np.split(rows, ends, axis=-1)
+    return normed, z, conv_in, delta_raw
+
+
+def _scan_and_gate(
+    layer: LayerParameters,
+    shape: Mamba2Shape,
+    u: np.ndarray,
+    tensors: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
+    conv_state: np.ndarray,
+    state: LayerState,
+    scan: _Scan,
+) -> LayerTensors:
+    """Everything after the taps of the convolution; `scan` alone knows about time."""
+    normed, z, conv_in, delta_raw, conv_out = tensors
+    if layer.conv_bias is not None:
+        conv_out = conv_out + layer.conv_bias
+    lead, inner, grouped = u.shape[:-1], shape.inner, shape.groups * shape.state
+    x, B, C = np.split(silu(conv_out), (inner, inner + grouped), axis=-1)
+    x = x.reshape(*lead, shape.heads, shape.head_dim)
+    B = B.reshape(*lead, shape.groups, shape.state)
+    C = C.reshape(*lead, shape.groups, shape.state)
+
+    low, high = (np.float32(limit) for limit in shape.time_step_limit)
+    delta = np.clip(softplus(delta_raw + layer.dt_bias), low, high)
+    y, h = scan(x, delta, layer.A, B, C, state.ssm)
+    y = y + layer.D[:, None] * x
+
+    flat = y.reshape(*lead, inner)
+    gated = gated_rms_norm(flat, z, layer.gated_norm, shape.norm_eps, shape.groups)
+    mixed = linear(gated, layer.out_proj, layer.out_proj_bias)
+    return LayerTensors(
+        normed=normed,
+        z=z,
+        conv_in=conv_in,
+        delta_raw=delta_raw,
+        conv_out=conv_out,
+        x=x,
+        B=B,
+        C=C,
+        delta=delta,
+        decay=np.exp(delta * layer.A),
+        y=y,
+        gated=gated,
+        mixed=mixed,
+        out=u + mixed,
+        state=LayerState(conv_state, h),
+    )
+
+
+def embed(parameters: NetworkParameters, tokens: np.ndarray) -> np.ndarray:
+    """Rows of the embedding: float32 (..., d_model) of int `tokens` (...), each 0 to vocab - 1."""
+    tokens = np.asarray(tokens)
+    if tokens.dtype.kind not in "iu":
+        raise TypeError(f"tokens must be integers, not {tokens.dtype}")
+    vocab = parameters.shape.vocab
+    if tokens.size and (tokens.min() < 0 or tokens.max() >= vocab):
+        outside = tokens[(tokens < 0) | (tokens >= vocab)].flat[0]
+        raise ValueError(f"tokens must be 0 to {vocab - 1}, not {outside}")
+    return parameters.embedding[tokens]
+
+
+def head(parameters: NetworkParameters, u: np.ndarray) -> np.ndarray:
+    """Final norm and head: logits float32 (..., vocab) of the residual stream (..., d_model)."""
+    normed = rms_norm(u, parameters.final_norm, parameters.shape.norm_eps)
+    return linear(normed, parameters.head)
+
+
+def advance(
+    parameters: NetworkParameters, state: State, tokens: np.ndarray
+) -> tuple[np.ndarray, State]:
+    """Read many tokens from a given state.
+
+    state     for each of the leading axes of `tokens`
+    tokens    int (..., time)
+    return    logits float32 (..., time, vocab), the state after the last token
+    """
+    u, after = embed(parameters, tokens), []
+    for layer, layer_state in zip(parameters.layers, state.layers, strict=True):
+        tensors = layer_tensors(layer, parameters.shape, u, layer_state)
+        u = tensors.out
+        after.append(tensors.state)
+    return head(parameters, u), State(tuple(after))
+
+
+def prefill(parameters: NetworkParameters, tokens: np.ndarray) -> np.ndarray:
+    """Read whole sequences from their start.
+
+    tokens    int (..., time)
+    return    logits float32 (..., time, vocab): at each place, for the token that follows
+    """
+    tokens = np.asarray(tokens)
+    return advance(parameters, State.zeros(parameters.shape, tokens.shape[:-1]), tokens)[0]
+
+
+def decode(
+    parameters: NetworkParameters, state: State, token: np.ndarray | int
+) -> tuple[np.ndarray, State]:
+    """Read one token.
+
+    token     int (...), the leading axes of `state`
+    return    logits float32 (..., vocab), the state after the token
+    """
+    u, after = embed(parameters, np.asarray(token)), []
+    for layer, layer_state in zip(parameters.layers, state.layers, strict=True):
+        u, layer_state = layer_step(layer, parameters.shape, u, layer_state)
+        after.append(layer_state)
+    return head(parameters, u), State(tuple(after))

@@ -1,0 +1,112 @@
+"""The weights of a network as float32 arrays, in the layout that the checkpoints have."""
+
+from dataclasses import dataclass, fields
+
+import numpy as np
+
+from models.networks.shape import Mamba2Shape
+
+
+@dataclass(frozen=True, eq=False)
+class LayerParameters:
+    """Weights of one layer, float32; `Mamba2Shape` explains the dimensions.
+
+    norm            (d_model,)                 weight of the norm before the mixer
+    in_proj         (in_proj_rows, d_model)    rows z, x, B, C, delta
+    in_proj_bias    (in_proj_rows,) or None
+    conv_weight     (conv_channels, conv)      last tap meets the newest input
+    conv_bias       (conv_channels,) or None
+    dt_bias         (heads,)                   added to delta before softplus
+    A               (heads,)                   negative: -exp(A_log) of the checkpoint
+    D               (heads,)                   skip from x to y
+    gated_norm      (inner,)                   weight of the norm after the gate
+    out_proj        (d_model, inner)
+    out_proj_bias   (d_model,) or None
+    """
+
+    norm: np.ndarray
+    in_proj: np.ndarray
+    in_proj_bias: np.ndarray | None
+    conv_weight: np.ndarray
+    conv_bias: np.ndarray | None
+    dt_bias: np.ndarray
+    A: np.ndarray
+    D: np.ndarray
+    gated_norm: np.ndarray
+    out_proj: np.ndarray
+    out_proj_bias: np.ndarray | None
+
+
+def layer_shapes(shape: Mamba2Shape) -> dict[str, tuple[int, ...]]:
+    """Shape of each array of a `LayerParameters`, by field; biases that are not there are absent.
+
+    >>> tiny = Mamba2Shape(d_model=8, layers=1, heads=3, head_dim=4, state=5, vocab=7)
+    >>> layer_shapes(tiny)["in_proj"]
+    (37, 8)
+    """
+    rows, channels, inner = shape.in_proj_rows, shape.conv_channels, shape.inner
+    shapes: dict[str, tuple[int, ...]] = {
+        "norm": (shape.d_model,),
+        "in_proj": (rows, shape.d_model),
+        "in_proj_bias": (rows,),
+        "conv_weight": (channels, shape.conv),
+        "conv_bias": (channels,),
+        "dt_bias": (shape.heads,),
+        "A": (shape.heads,),
+        "D": (shape.heads,),
+        "gated_norm": (inner,),
+        "out_proj": (shape.d_model, inner),
+        "out_proj_bias": (shape.d_model,),
+    }
+    if not shape.conv_bias:
+        del shapes["conv_bias"]
+    if not shape.proj_bias:
+        del shapes["in_proj_bias"], shapes["out_proj_bias"]
+    return shapes
+
+
+@dataclass(frozen=True, eq=False)
+class NetworkParameters:
+    """Weights of a whole network, float32.
+
+    embedding     (vocab, d_model)
+    layers        one `LayerParameters` for each layer
+    final_norm    (d_model,)
+    head          (vocab, d_model); when `shape.tied`, the very array `embedding`
+    """
+
+    shape: Mamba2Shape
+    embedding: np.ndarray
+    layers: tuple[LayerParameters, ...]
+    final_norm: np.ndarray
+    head: np.ndarray
+
+    def __post_init__(self) -> None:
+        shape, wrong = self.shape, []
+        if len(self.layers) != shape.layers:
+            raise ValueError(f"layers must be {shape.layers} in number, not {len(self.layers)}")
+        table = (shape.vocab, shape.d_model)
+        wrong += _differences("", self, dict(embedding=table, final_norm=table[1:], head=table))
+        for index, layer in enumerate(self.layers):
+            expected = layer_shapes(shape)
+            for field in fields(layer):
+                if field.name not in expected and getattr(layer, field.name) is not None:
+                    wrong.append(f"layers[{index}].{field.name} must be None")
+            wrong += _differences(f"layers[{index}].", layer, expected)
+        if shape.tied and self.head is not self.embedding:
+            wrong.append("head must be the embedding itself when the shape is tied")
+        if wrong:
+            raise ValueError("; ".join(wrong))
+
+
+def _differences(prefix: str, holder: object, expected: dict[str, tuple[int, ...]]) -> list[str]:
+    """What is wrong with the arrays of `holder`, one sentence for each."""
+    wrong = []
+    for name, shape in expected.items():
+        array = getattr(holder, name)
+        if not isinstance(array, np.ndarray):
+            wrong.append(f"{prefix}{name} must be an array, not {type(array).__name__}")
+        elif array.dtype != np.float32 or array.shape != shape:
+            found = f"{array.dtype} {array.shape}"
+            wrong.append(f"{prefix}{name} must be float32 {shape}, not {found}")
+    return wrong
