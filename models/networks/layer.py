@@ -1,0 +1,152 @@
+"""The units of a Mamba-2 layer: every unit's configuration, from a shape and a design."""
+
+from dataclasses import dataclass
+
+from models import tables
+from models.beats import require_lanes
+from models.design import Design
+from models.errors import InputError
+from models.formats import Fixed
+from models.networks.shape import Mamba2Shape
+from models.precision import Precision
+from models.units.activate import ActivateConfig
+from models.units.conv1d import Conv1dConfig
+from models.units.discretize import DiscretizeConfig
+from models.units.gate import GateConfig
+from models.units.matvec import MatvecConfig
+from models.units.norm import NormConfig
+from models.units.quantize import QuantizeConfig
+from models.units.residual import ResidualConfig
+from models.units.scan import ScanConfig
+
+
+@dataclass(frozen=True)
+class LayerUnits:
+    """Configurations of a layer's units, in the order of the data.
+
+    One norm, one quantizer and one matvec serve in_proj and out_proj in turn.
+    """
+
+    norm: NormConfig
+    linear_input: QuantizeConfig
+    matvec: MatvecConfig
+    conv_input: QuantizeConfig
+    conv1d: Conv1dConfig
+    silu: ActivateConfig
+    scan_input: QuantizeConfig
+    gate_silu: ActivateConfig
+    gate_input: QuantizeConfig
+    discretize: DiscretizeConfig
+    scan: ScanConfig
+    scan_output: QuantizeConfig
+    gate: GateConfig
+    residual: ResidualConfig
+
+    @property
+    def lanes(self) -> int:
+        return self.residual.lanes
+
+
+def layer_units(shape: Mamba2Shape, design: Design) -> LayerUnits:
+    """Configurations for a network of `shape` on `design`.
+
+    Raises InputError when the design's parallelism or formats do not fit the network's shape.
+    """
+    try:
+        return _layer_units(shape, design, design.precision)
+    except ValueError as error:
+        raise InputError(
+            f"design {design.name}:", str(error), "or choose another network or design"
+        ) from None
+
+
+def _layer_units(shape: Mamba2Shape, design: Design, p: Precision) -> LayerUnits:
+    lanes, columns = design.lanes, design.matvec.columns
+    normed = shape.inner // shape.groups
+    require_lanes("design", lanes, d_model=shape.d_model, inner_per_group=normed)
+    require_lanes("design", lanes, head_dim=shape.head_dim, state=shape.groups * shape.state)
+    require_lanes("design matvec.columns:", columns, d_model=shape.d_model, inner=shape.inner)
+    silu = tables.silu(p.stream, p.activated)
+    low, high = shape.time_step_limit
+    discretize = DiscretizeConfig(
+        dt=p.stream,
+        delta=p.delta,
+        rate=p.rate,
+        decay=p.decay,
+        x=p.scan_input,
+        drive_bits=p.scan_bits,
+        skip=p.skip,
+        o=p.stream,
+        delta_low=int(p.delta.nearest(low)),
+        delta_high=int(p.delta.nearest(high)),
+        heads=shape.heads,
+        head_dim=shape.head_dim,
+        lanes=lanes,
+    )
+    return LayerUnits(
+        norm=NormConfig(
+            i=p.stream,
+            weight=p.norm_weight,
+            o=p.normed,
+            direction=p.direction,
+            channels=max(shape.d_model, normed),
+            lanes=lanes,
+        ),
+        linear_input=QuantizeConfig(p.linear_input, lanes),
+        matvec=MatvecConfig(
+            x=p.linear_input,
+            weight=p.weight,
+            group=p.weight_group,
+            scale=p.scale,
+            o=p.stream,
+            max_rows=max(padded_rows(shape, lanes), shape.d_model),
+            max_columns=max(shape.d_model, shape.inner),
+            bias=shape.proj_bias,
+            rows=design.matvec.rows,
+            columns=columns,
+            lanes=lanes,
+        ),
+        conv_input=QuantizeConfig(p.conv_input, lanes),
+        conv1d=Conv1dConfig(
+            x=p.conv_input,
+            tap=p.conv_tap,
+            o=p.stream,
+            taps=shape.conv,
+            channels=shape.conv_channels,
+            lanes=lanes,
+        ),
+        silu=ActivateConfig(silu, lanes),
+        scan_input=QuantizeConfig(p.scan_input, lanes),
+        gate_silu=ActivateConfig(silu, lanes),
+        gate_input=QuantizeConfig(p.scan_input, lanes),
+        discretize=discretize,
+        scan=ScanConfig(
+            drive=discretize,
+            b=p.scan_input,
+            c=p.scan_input,
+            h=p.scan_state,
+            o=p.stream,
+            groups=shape.groups,
+            state=shape.state,
+            channels=design.scan.channels,
+            states=design.scan.states,
+        ),
+        scan_output=QuantizeConfig(p.scan_output, lanes),
+        gate=GateConfig(y=p.scan_output, z=p.scan_input, o=p.stream, lanes=lanes),
+        residual=ResidualConfig(p.stream, lanes),
+    )
+
+
+def padded_heads(shape: Mamba2Shape, lanes: int) -> int:
+    """Rows of in_proj for the time steps: the heads, padded to whole beats."""
+    return -(-shape.heads // lanes) * lanes
+
+
+def padded_rows(shape: Mamba2Shape, lanes: int) -> int:
+    """Rows of in_proj with the padding of the time steps."""
+    return shape.in_proj_rows - shape.heads + padded_heads(shape, lanes)
+
+
+def epsilon_code(norm_eps: float, channels: int, stream: Fixed) -> int:
+    """A norm's epsilon times its `channels`, in squares of stream codes; at least 1."""
+    return max(1, round(norm_eps * channels * 4.0**stream.frac))

@@ -1,0 +1,68 @@
+"""Order of a layer's rows and channels: what in_proj computes first, and where each beat goes.
+
+The time steps, B and C come first, then x and z head by head: the scan of a head runs while
+in_proj still streams (LightMamba, section V). Weight image, hardware and schedule read it here.
+"""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+
+from models.formats import Codes
+from models.networks.layer import padded_heads
+from models.networks.shape import Mamba2Shape
+
+Target = Literal["heads", "conv", "gate", "dropped"]
+PADDING = -1
+
+
+@dataclass(frozen=True)
+class Section:
+    """Consecutive beats of in_proj's output that go to the same unit."""
+
+    target: Target
+    beats: int
+
+
+@dataclass(frozen=True)
+class InProjOrder:
+    """Rows of in_proj in the order of computation, PADDING for a row of zeros, and where they go.
+
+    rows      int (rows,)  row of the checkpoint's in_proj, whole tiles of the matvec unit
+    sections  the same rows as beats of `lanes`
+    """
+
+    rows: Codes
+    sections: tuple[Section, ...]
+
+
+def in_proj_order(shape: Mamba2Shape, lanes: int, tile: int) -> InProjOrder:
+    """Order of in_proj's rows, for beats of `lanes` and tiles of `tile` rows."""
+    z, x, b, c, dt = _starts(shape)
+    shared = shape.groups * shape.state
+    heads = np.full(padded_heads(shape, lanes), PADDING)
+    heads[: shape.heads] = dt + np.arange(shape.heads)
+    parts: list[tuple[Target, Codes]] = [("heads", heads)]
+    parts += [("conv", start + np.arange(shared)) for start in (b, c)]
+    for head in range(shape.heads):
+        channels = head * shape.head_dim + np.arange(shape.head_dim)
+        parts += [("conv", x + channels), ("gate", z + channels)]
+    missing = -sum(len(rows) for _, rows in parts) % tile
+    if missing:
+        parts.append(("dropped", np.full(missing, PADDING)))
+    return InProjOrder(
+        rows=np.concatenate([rows for _, rows in parts]),
+        sections=tuple(Section(target, len(rows) // lanes) for target, rows in parts),
+    )
+
+
+def conv_order(shape: Mamba2Shape) -> Codes:
+    """Channels of the convolution (conv_channels,) in the order of computation: B, C, x."""
+    return np.roll(np.arange(shape.conv_channels), -shape.inner)
+
+
+def _starts(shape: Mamba2Shape) -> tuple[int, ...]:
+    """First row of z, x, B, C and delta in the checkpoint's in_proj."""
+    lengths = (shape.inner, shape.inner, *(shape.groups * shape.state,) * 2)
+    return (0, *np.cumsum(lengths).tolist())

@@ -1,0 +1,101 @@
+"""Round to nearest: the published power-of-two scheme without rotation or calibration.
+
+Weights are rounded in groups with the smallest scale that holds the group's largest magnitude
+(LightMamba, section IV); everything else goes to the nearest code of its format.
+"""
+
+import math
+
+import numpy as np
+
+from models.errors import InputError
+from models.formats import Codes, Fixed
+from models.networks.parameters import LayerParameters, NetworkParameters
+from models.networks.quantized import Matrix, QuantizedLayer, QuantizedNetwork
+from models.precision import Precision
+from models.units.quantize import QuantizeConfig, quantize
+
+
+def quantize_network(parameters: NetworkParameters, precision: Precision) -> QuantizedNetwork:
+    """Codes of all `parameters` in the formats of `precision`.
+
+    Raises InputError naming the tensor whose values a format cannot hold.
+    """
+    return QuantizedNetwork(
+        shape=parameters.shape,
+        precision=precision,
+        embedding=_within("embedding", parameters.embedding, precision.embedding).astype(np.int16),
+        layers=tuple(
+            quantize_layer(layer, precision, f"layers.{index}", parameters.shape.groups)
+            for index, layer in enumerate(parameters.layers)
+        ),
+        final_norm=_norm_weight("final_norm", parameters.final_norm, precision),
+        head=quantize_matrix(parameters.head, None, precision, "head"),
+    )
+
+
+def quantize_layer(
+    layer: LayerParameters, precision: Precision, name: str, groups: int = 1
+) -> QuantizedLayer:
+    """Codes of one layer, called `name` in messages; `groups` share the gated norm's mean."""
+    taps = _within(f"{name}.conv_weight", layer.conv_weight.T, precision.tap)
+    tap_codes, tap_exponents = quantize(taps, QuantizeConfig(precision.conv_tap))
+    conv_bias = np.zeros(len(layer.conv_weight)) if layer.conv_bias is None else layer.conv_bias
+    rate = -layer.A.astype(np.float64) * math.log2(math.e)
+    return QuantizedLayer(
+        norm=_norm_weight(f"{name}.norm", layer.norm, precision),
+        in_proj=quantize_matrix(layer.in_proj, layer.in_proj_bias, precision, f"{name}.in_proj"),
+        taps=tap_codes,
+        tap_exponents=tap_exponents,
+        conv_bias=_within(f"{name}.conv_bias", conv_bias, precision.stream),
+        dt_bias=_within(f"{name}.dt_bias", layer.dt_bias, precision.stream),
+        rate=_within(f"{name}.A", rate, precision.rate),
+        skip=_within(f"{name}.D", layer.D, precision.skip),
+        gated_norm=_norm_weight(f"{name}.gated_norm", layer.gated_norm, precision, groups),
+        out_proj=quantize_matrix(
+            layer.out_proj, layer.out_proj_bias, precision, f"{name}.out_proj"
+        ),
+    )
+
+
+def quantize_matrix(
+    values: np.ndarray, bias: np.ndarray | None, precision: Precision, name: str
+) -> Matrix:
+    """Codes of a matrix (rows, columns), called `name` in messages."""
+    rows, columns = values.shape
+    weight, scale, group = precision.weight, precision.scale, precision.weight_group
+    padded = np.zeros((rows, -(-columns // group) * group))
+    padded[:, :columns] = values
+    groups = padded.reshape(rows, -1, group)
+    largest = np.abs(groups).max(axis=-1)
+    most = scale.values(scale.code.max_code) * weight.max_code
+    if largest.max() > most:
+        raise InputError(
+            f"{name}: weights", f"must be at most {most:g} in magnitude, not {largest.max():g}",
+            "use more weight bits or another scale",
+        )  # fmt: skip
+    scales = scale.encode(largest / weight.max_code)
+    codes = weight.nearest(groups / scale.values(scales)[..., None])
+    return Matrix(
+        weights=codes.reshape(rows, -1)[:, :columns].astype(np.int8),
+        scales=scales.astype(np.int16),
+        bias=None if bias is None else _within(f"{name}_bias", bias, precision.stream),
+    )
+
+
+def _norm_weight(name: str, weight: np.ndarray, precision: Precision, groups: int = 1) -> Codes:
+    """The unit folds the square root of the length into the weight."""
+    folded = weight.astype(np.float64) * math.sqrt(len(weight) // groups)
+    return _within(name, folded, precision.norm_weight)
+
+
+def _within(name: str, values: np.ndarray, format: Fixed) -> Codes:
+    """Nearest codes, refusing values beyond the format by more than its last place."""
+    low, high = format.values([format.min_code - 1, format.max_code + 1])
+    if values.min() < low or values.max() > high:
+        worst = values.flat[np.abs(values).argmax()]
+        raise InputError(
+            f"{name}: values", f"must fit {format}, not {worst:g}",
+            f"give the precision a wider format than {format}",
+        )  # fmt: skip
+    return format.nearest(values)

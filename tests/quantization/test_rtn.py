@@ -1,0 +1,42 @@
+"""Round to nearest: weights within half a step of their codes, refusals name the tensor."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from models.errors import InputError
+from models.precision import NAMED
+from models.quantization.rtn import quantize_matrix, quantize_network
+from tests.networks.examples import PLAIN, random_parameters
+
+
+@pytest.mark.parametrize("precision", NAMED)
+@pytest.mark.parametrize("columns", [128, 48, 200])
+def test_weights_are_within_half_a_step(precision, columns):
+    formats = NAMED[precision]
+    values = np.random.default_rng(0).normal(size=(16, columns)) * 0.1
+    matrix = quantize_matrix(values, None, formats, "matrix")
+    steps = np.repeat(formats.scale.values(matrix.scales), formats.weight_group, axis=1)
+    steps = steps[:, :columns]
+    assert np.abs(matrix.weights * steps - values).max() <= steps.max() / 2
+    assert (np.abs(matrix.weights * steps - values) <= steps / 2 + 1e-12).all()
+    assert matrix.scales.shape == (16, -(-columns // formats.weight_group))
+
+
+def test_refuses_weights_beyond_every_scale():
+    with pytest.raises(InputError, match=r"^head: weights must be at most 7 in magnitude, not 99; "
+                       "use more weight bits or another scale$"):  # fmt: skip
+        quantize_matrix(np.full((8, 128), 99.0), None, NAMED["w4a4"], "head")
+
+
+def test_refuses_values_beyond_their_format():
+    parameters = random_parameters(PLAIN)
+    steep = replace(parameters.layers[1], A=np.full(4, -1000, np.float32))
+    parameters = replace(parameters, layers=(parameters.layers[0], steep))
+    with pytest.raises(
+        InputError,
+        match=r"^layers\.1\.A: values must fit u20f12, not 1442\.7; "
+        r"give the precision a wider format than u20f12$",
+    ):
+        quantize_network(parameters, NAMED["w8a8"])
