@@ -12,7 +12,10 @@ from models.formats import Block, Codes, Fixed, Interval
 
 @dataclass(frozen=True)
 class Conv1dConfig:
-    """Formats and shape of a conv1d unit; inputs and taps share the grouping of channels."""
+    """Formats and shape of a conv1d unit; inputs and taps share the grouping of channels.
+
+    `layers` are served in turn, token after token; the unit keeps a state for each.
+    """
 
     x: Block
     tap: Block
@@ -20,6 +23,7 @@ class Conv1dConfig:
     taps: int
     channels: int
     lanes: int = 1
+    layers: int = 1
 
     def __post_init__(self) -> None:
         require_lanes("conv1d", self.lanes, channels=self.channels)
@@ -31,6 +35,8 @@ class Conv1dConfig:
             raise ValueError(
                 f"conv1d channels must be whole groups of {self.x.group}, not {self.channels}"
             )
+        if self.layers < 1:
+            raise ValueError(f"conv1d layers must be at least 1, not {self.layers}")
         if self.taps < 2:
             raise ValueError(f"conv1d taps must be at least 2, not {self.taps}")
         _ = self.total
@@ -55,6 +61,11 @@ class Conv1dConfig:
     @property
     def shift(self) -> int:
         return self.total.frac - self.o.frac
+
+    @property
+    def state_words(self) -> int:
+        """Words of the state: one for each beat of a token in each layer."""
+        return self.layers * self.channels // self.lanes
 
     @property
     def i_beat(self) -> Beat:

@@ -22,6 +22,7 @@ class ScanConfig:
 
     `channels` head channels times `states` state elements are updated in each cycle; `lanes` head
     channels travel in a beat. Heads of a group share B and C. `h` is the stored state.
+    `layers` are served in turn, token after token; the unit keeps a state for each.
     """
 
     drive: DiscretizeConfig
@@ -33,10 +34,13 @@ class ScanConfig:
     state: int
     channels: int = 1
     states: int = 1
+    layers: int = 1
 
     def __post_init__(self) -> None:
         require_lanes("scan channels:", self.channels, lanes=self.lanes)
         require_lanes("scan states:", self.states, state=self.state)
+        if self.layers < 1:
+            raise ValueError(f"scan layers must be at least 1, not {self.layers}")
         if self.heads % self.groups:
             raise ValueError(f"scan groups must divide heads = {self.heads}, not {self.groups}")
         for name, block in (("b", self.b), ("c", self.c), ("h", self.h)):
@@ -143,8 +147,8 @@ class ScanConfig:
 
     @property
     def state_words(self) -> int:
-        """Words of the state memory: tiles of channels in order, state tile by state tile."""
-        return self.beats * self.channel_tiles * self.state_tiles
+        """Words of the state: layers, tiles of channels in order, state tile by state tile."""
+        return self.layers * self.beats * self.channel_tiles * self.state_tiles
 
     @property
     def i_beat(self) -> Beat:

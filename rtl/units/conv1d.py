@@ -21,7 +21,8 @@ class Conv1d(wiring.Component):
     Members
     -------
     i : In(stream of config.i_beat)
-        Tokens of `config.channels` channels, one after another.
+        Tokens of `config.channels` channels, one after another; with several layers, a token of
+        each layer in turn.
     i_weights : In(stream of config.weight_beat)
         In step with `i`: the taps and biases of the same channels.
     o : Out(stream of config.o_beat)
@@ -92,8 +93,8 @@ class _History(wiring.Component):
 
     def __init__(self, config):
         # Not below 2: Verilog has no vector without bits for the address of a single row.
-        self.rows = max(2, config.channels // config.lanes)
-        self.last = config.channels // config.lanes - 1
+        self.rows = max(2, config.state_words)
+        self.last = config.state_words - 1
         beat = layout_of(config.i_beat)
         super().__init__(
             {

@@ -19,7 +19,8 @@ UPDATE_STAGES, QUANTIZE_STAGES, READ_OUT_STAGES = 5, 3, 8
 class Scan(wiring.Component):
     """Update and read out the state, `channels` times `states` elements a cycle.
 
-    A token is its B and its C, and then its drives in the order of the heads. B and C of the next
+    A token is its B and its C, and then its drives in the order of the heads; with several layers,
+    a token of each layer in turn. B and C of the next
     token wait until the last word of the state is written, so that no word is read too early.
 
     Parameters
@@ -29,7 +30,7 @@ class Scan(wiring.Component):
     Attributes
     ----------
     state : :class:`amaranth.lib.memory.MemoryData`
-        Words of config.state_beat; they count as zero until the first token is through.
+        Words of config.state_beat; they count as zero until every layer's first token is through.
 
     Members
     -------
@@ -95,7 +96,8 @@ class Scan(wiring.Component):
         with m.If(update.last):
             m.d.sync += updated.eq(1)
         with m.If(done):
-            m.d.sync += [updated.eq(0), fresh.eq(0)]
+            last_layer = written.word == config.state_words - 1
+            m.d.sync += [updated.eq(0), fresh.eq(fresh & ~last_layer)]
         return m
 
 

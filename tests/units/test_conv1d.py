@@ -1,5 +1,7 @@
 """Conv1d: its faces agree over many tokens, and each sum is the nearest code."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from amaranth import Module, ResetInserter, Signal
@@ -106,6 +108,12 @@ class Restarted(wiring.Component):
         with m.If(self.o.valid & self.o.ready & ~restarted):
             m.d.sync += given.eq(given + 1)
         return m
+
+
+def test_layers_in_turn_are_one_layer_of_all_their_channels():
+    inputs, outputs = sequence(config_of(8, 4, 48, 8), 5)
+    layers = replace(config_of(8, 4, 16, 8), layers=3)
+    assert run_streams(rtl.Conv1d(layers), inputs, outputs, accept=0.5).outputs == outputs
 
 
 @pytest.mark.parametrize("lanes", [8, 16])

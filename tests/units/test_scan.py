@@ -142,6 +142,20 @@ def test_parallelism_changes_no_code():
         assert y == expected
 
 
+@pytest.mark.parametrize("accept", [1.0, 0.5])
+def test_layers_in_turn_keep_their_states_apart(accept):
+    config = dataclasses.replace(config_of(), layers=2)
+    given = operands(config, (6,))
+    y = np.empty((6, config.heads * config.head_dim), np.int64)
+    for layer in range(2):
+        its = [part[layer::2] for part in flat(given)]
+        y[layer::2], _ = run(scan, (*its[:4], its[4:6], its[6:]), config)
+    outputs = {"o": config.o_beat.pack(y=y)}
+    got = run_streams(rtl.Scan(config), words(config, given), outputs, accept=accept)
+    assert got.outputs == outputs
+    assert got.cycles == ScanTiming(config).cycles(6) or accept < 1
+
+
 def test_state_is_readable_and_zero_after_reset():
     config = config_of(state=16, lanes=4, channels=2, states=4, groups=2)
     given = operands(config, (1,))
