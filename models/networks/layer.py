@@ -47,20 +47,20 @@ class LayerUnits:
         return self.residual.lanes
 
 
-def layer_units(shape: Mamba2Shape, design: Design) -> LayerUnits:
-    """Configurations for a network of `shape` on `design`.
+def layer_units(shape: Mamba2Shape, design: Design, layers: int = 1) -> LayerUnits:
+    """Configurations for a network of `shape` on `design`, with the state of `layers` on chip.
 
     Raises InputError when the design's parallelism or formats do not fit the network's shape.
     """
     try:
-        return _layer_units(shape, design, design.precision)
+        return _layer_units(shape, design, design.precision, layers)
     except ValueError as error:
         raise InputError(
             f"design {design.name}:", str(error), "or choose another network or design"
         ) from None
 
 
-def _layer_units(shape: Mamba2Shape, design: Design, p: Precision) -> LayerUnits:
+def _layer_units(shape: Mamba2Shape, design: Design, p: Precision, layers: int) -> LayerUnits:
     lanes, columns = design.lanes, design.matvec.columns
     normed = shape.inner // shape.groups
     require_lanes("design", lanes, d_model=shape.d_model, inner_per_group=normed)
@@ -99,7 +99,7 @@ def _layer_units(shape: Mamba2Shape, design: Design, p: Precision) -> LayerUnits
             group=p.weight_group,
             scale=p.scale,
             o=p.stream,
-            max_rows=max(padded_rows(shape, lanes), shape.d_model),
+            max_rows=max(padded_rows(shape, lanes), shape.d_model, shape.vocab),
             max_columns=max(shape.d_model, shape.inner),
             bias=shape.proj_bias,
             rows=design.matvec.rows,
@@ -114,6 +114,7 @@ def _layer_units(shape: Mamba2Shape, design: Design, p: Precision) -> LayerUnits
             taps=shape.conv,
             channels=shape.conv_channels,
             lanes=lanes,
+            layers=layers,
         ),
         silu=ActivateConfig(silu, lanes),
         scan_input=QuantizeConfig(p.scan_input, lanes),
@@ -130,6 +131,7 @@ def _layer_units(shape: Mamba2Shape, design: Design, p: Precision) -> LayerUnits
             state=shape.state,
             channels=design.scan.channels,
             states=design.scan.states,
+            layers=layers,
         ),
         scan_output=QuantizeConfig(p.scan_output, lanes),
         gate=GateConfig(y=p.scan_output, z=p.scan_input, o=p.stream, lanes=lanes),

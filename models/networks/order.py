@@ -13,13 +13,16 @@ from models.formats import Codes
 from models.networks.layer import padded_heads
 from models.networks.shape import Mamba2Shape
 
-Target = Literal["heads", "conv", "gate", "dropped"]
+Target = Literal["heads", "conv", "gate", "update", "logits", "dropped"]
+TARGETS: tuple[Target, ...] = ("heads", "conv", "gate", "update", "logits")
+"""Whom the matvec unit computes for, in the order of the ports; one past the last is dropped."""
+
 PADDING = -1
 
 
 @dataclass(frozen=True)
 class Section:
-    """Consecutive beats of in_proj's output that go to the same unit."""
+    """Consecutive beats out of the matvec unit that go to the same one of `TARGETS`."""
 
     target: Target
     beats: int

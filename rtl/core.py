@@ -1,0 +1,174 @@
+"""The units of a Mamba-2 layer, each once, and the streams between them."""
+
+from amaranth import Module
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from models.beats import STEP
+from models.networks.order import TARGETS
+from rtl.routing import Fork, Resize, Select, Switch
+from rtl.streams import Queue, stream_of
+from rtl.units.activate import Activate
+from rtl.units.conv1d import Conv1d
+from rtl.units.discretize import Discretize
+from rtl.units.gate import Gate
+from rtl.units.matvec import Matvec
+from rtl.units.norm import Norm
+from rtl.units.quantize import Quantize
+from rtl.units.residual import Residual
+from rtl.units.scan import Scan
+
+
+class Core(wiring.Component):
+    """A layer's units for a network of `shape`: layers and head, pass after pass, as steps say.
+
+    Norm, quantizer and matvec serve in_proj, out_proj and the head in turn; `models.networks.steps`
+    has the steps that tell them, `codegen.image` the order of the weights.
+
+    Parameters
+    ----------
+    shape : :class:`models.networks.shape.Mamba2Shape`
+    units : :class:`models.networks.layer.LayerUnits`
+
+    Members
+    -------
+    i : In(stream)
+        Residual stream of a token, `lanes` channels in a beat.
+    o : Out(stream)
+        Residual stream after a layer.
+    o_logits : Out(stream)
+        Logits, `lanes` in a beat, the last beat padded.
+    i_norm, i_weights, i_scales, i_bias, i_conv, i_heads : In(stream)
+        Weights of the norms, of the matrices, of the convolution, of the heads; `i_bias` only for
+        a network that has biases in its projections.
+    i_norm_inputs, i_norm_passes, i_kept, i_passes, i_targets, i_roles : In(stream)
+        Steps.
+    """
+
+    def __init__(self, shape, units):
+        self.shape, self.units = shape, units
+        ports = {
+            "i": In(stream_of(units.residual.i_beat)),
+            "o": Out(stream_of(units.residual.o_beat)),
+            "o_logits": Out(stream_of(units.matvec.o_beat)),
+        }
+        super().__init__(ports | {port: In(stream_of(b)) for port, b in fed_beats(units).items()})
+
+    def elaborate(self, platform):
+        m = Module()
+        u, shape = self.units, self.shape
+        scan_in = u.scan_input.block
+        model_beats, head_beats = shape.d_model // u.lanes, shape.head_dim // u.lanes
+
+        m.submodules.fork = fork = Fork(u.residual.i_beat, 2)
+        m.submodules.keep = keep = Switch(u.residual.i_beat, 1)
+        m.submodules.kept = kept = Queue(u.residual.i_beat, model_beats + 2)
+        m.submodules.norm_input = norm_input = Select(u.norm.i_beat, 2)
+        m.submodules.norm = norm = Norm(u.norm)
+        m.submodules.linear_input = linear_input = Quantize(u.linear_input)
+        m.submodules.matvec = matvec = Matvec(u.matvec)
+        m.submodules.rows = rows = Queue(u.matvec.o_beat)
+        m.submodules.target = target = Switch(u.matvec.o_beat, len(TARGETS))
+        to = {name: getattr(target, f"o{at}") for at, name in enumerate(TARGETS)}
+
+        m.submodules.conv_input = conv_input = Quantize(u.conv_input)
+        m.submodules.conv1d = conv1d = Conv1d(u.conv1d)
+        m.submodules.silu = silu = Activate(u.silu)
+        m.submodules.scan_input = scan_input = Quantize(u.scan_input)
+        m.submodules.activated = activated = Queue(u.scan_input.o_beat)
+        m.submodules.role = role = Switch(u.scan_input.o_beat, 3)
+        m.submodules.b = b = Resize(scan_in, u.lanes, u.scan.states)
+        m.submodules.c = c = Resize(scan_in, u.lanes, u.scan.states)
+        m.submodules.discretize = discretize = Discretize(u.discretize)
+        m.submodules.scan = scan = Scan(u.scan)
+
+        m.submodules.scan_output = scan_output = Quantize(u.scan_output)
+        # A head's y waits here for its z, which in_proj computes after all of its x.
+        m.submodules.y = y = Queue(u.scan_output.o_beat, head_beats + 2)
+        m.submodules.gate_silu = gate_silu = Activate(u.gate_silu)
+        m.submodules.gate_input = gate_input = Quantize(u.gate_input)
+        m.submodules.z = z = Queue(u.gate_input.o_beat)
+        m.submodules.gate = gate = Gate(u.gate)
+        m.submodules.gated = gated = Queue(u.gate.o_beat)
+        m.submodules.residual = residual = Residual(u.residual)
+
+        fed = {port: wiring.flipped(getattr(self, port)) for port in fed_beats(u)}
+        for source, sink in [
+            (wiring.flipped(self.i), fork.i),
+            (fork.o0, norm_input.i0),
+            (fork.o1, keep.i),
+            (keep.o0, kept.i),
+            (norm_input.o, norm.i),
+            (norm.o, linear_input.i),
+            (linear_input.o, matvec.i),
+            (matvec.o, rows.i),
+            (rows.o, target.i),
+            (to["heads"], discretize.i_heads),
+            (to["conv"], conv_input.i),
+            (to["gate"], gate_silu.i),
+            (to["update"], residual.i_update),
+            (to["logits"], wiring.flipped(self.o_logits)),
+            (conv_input.o, conv1d.i),
+            (conv1d.o, silu.i),
+            (silu.o, scan_input.i),
+            (scan_input.o, activated.i),
+            (activated.o, role.i),
+            (role.o0, b.i),
+            (role.o1, c.i),
+            (role.o2, discretize.i),
+            (b.o, scan.i_b),
+            (c.o, scan.i_c),
+            (discretize.o, scan.i),
+            (scan.o, scan_output.i),
+            (scan_output.o, y.i),
+            (gate_silu.o, gate_input.i),
+            (gate_input.o, z.i),
+            (y.o, gate.i),
+            (z.o, gate.i_gate),
+            (gate.o, gated.i),
+            (gated.o, norm_input.i1),
+            (kept.o, residual.i),
+            (residual.o, wiring.flipped(self.o)),
+            (fed["i_norm"], norm.i_weights),
+            (fed["i_weights"], matvec.i_weights),
+            (fed["i_scales"], matvec.i_scales),
+            (fed["i_conv"], conv1d.i_weights),
+            (fed["i_heads"], discretize.i_weights),
+            (fed["i_norm_inputs"], norm_input.i_steps),
+            (fed["i_norm_passes"], norm.i_pass),
+            (fed["i_kept"], keep.i_steps),
+            (fed["i_passes"], matvec.i_pass),
+            (fed["i_targets"], target.i_steps),
+            (fed["i_roles"], role.i_steps),
+        ]:
+            connect(m, source, sink)
+        if u.matvec.bias:
+            connect(m, fed["i_bias"], matvec.i_bias)
+        return m
+
+
+def fed_beats(units):
+    """Beats of the ports that take weights and steps, by name."""
+    beats = {
+        "i_norm": units.norm.weight_beat,
+        "i_weights": units.matvec.weight_beat,
+        "i_scales": units.matvec.scale_beat,
+        "i_conv": units.conv1d.weight_beat,
+        "i_heads": units.discretize.weight_beat,
+        "i_norm_inputs": STEP,
+        "i_norm_passes": units.norm.pass_beat,
+        "i_kept": STEP,
+        "i_passes": units.matvec.pass_beat,
+        "i_targets": STEP,
+        "i_roles": STEP,
+    }
+    return beats | ({"i_bias": units.matvec.bias_beat} if units.matvec.bias else {})
+
+
+def connect(m, source, sink):
+    """Connect two streams of the same bits; their fields may be named after other roles."""
+    m.d.comb += [
+        sink.payload.as_value().eq(source.payload.as_value()),
+        sink.valid.eq(source.valid),
+        source.ready.eq(sink.ready),
+    ]
