@@ -33,8 +33,13 @@ ARGUMENTS = [*LINT, "-O3", "--x-assign", "fast", "--x-initial", "fast", "--noass
 PORTS = """`verilator_config
 public_flat_rw -module "{top}" -var "clk"
 public_flat_rw -module "{top}" -var "rst"
+public_flat_rw -module "{top}" -var "ap_*"
 public_flat_rw -module "{top}" -var "i*__*"
 public_flat_rw -module "{top}" -var "o*__*"
+public_flat_rw -module "{top}" -var "s_axi_*"
+public_flat_rw -module "{top}" -var "m_axi_*"
+public_flat_rw -module "{top}" -var "s_axis_*"
+public_flat_rw -module "{top}" -var "m_axis_*"
 """
 COMPILER = ["--no-public-flat-rw", "-CFLAGS", "-O1", "--build-jobs", "2"]
 DEADLINE = 1_000_000
@@ -150,6 +155,20 @@ def replay(
         "willingness": willingness,
         "deadline": DEADLINE,
     }
+    result = simulate(verilog, top, "reports.benches.replay", vectors)
+    words = {name: [int(w, 16) for w in got] for name, got in result["outputs"].items()}
+    return Replay(words, result["first"], result["last"])
+
+
+def simulate(
+    verilog: str, top: str, bench: str, vectors: dict[str, Any], progress: Path | None = None
+) -> dict[str, Any]:
+    """What the cocotb module `bench` receives from `verilog` when it is given `vectors`.
+
+    The bench finds its JSON files, and the file `progress` that it may append to, by the
+    environment variables VECTORS, RECEIVED and PROGRESS. Raises RuntimeError with the bench's
+    log when it fails.
+    """
     folder = build(verilog, top)
     with tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
@@ -157,13 +176,14 @@ def replay(
         environment = {
             "VECTORS": str(work / "vectors.json"),
             "RECEIVED": str(work / "received.json"),
+            "PROGRESS": str(progress or os.devnull),
             "COCOTB_LOG_LEVEL": "WARNING",
             "COCOTB_RANDOM_SEED": "0",
         }
         # cocotb exits when the bench fails; that is told below, with the log.
         with _tools(), suppress(SystemExit):
             get_runner("verilator").test(
-                test_module="reports.benches.replay", hdl_toplevel=top, hdl_toplevel_lang="verilog",
+                test_module=bench, hdl_toplevel=top, hdl_toplevel_lang="verilog",
                 build_dir=folder, test_dir=work, extra_env=environment, log_file=work / "log",
                 results_xml=str(work / "results.xml"),
             )  # fmt: skip
@@ -172,9 +192,7 @@ def replay(
             raise RuntimeError(
                 f"{top}: the simulation failed\n{(work / 'log').read_text()[-4000:]}"
             )
-        result = json.loads(received.read_text())
-    words = {name: [int(w, 16) for w in got] for name, got in result["outputs"].items()}
-    return Replay(words, result["first"], result["last"])
+        return json.loads(received.read_text())
 
 
 @contextmanager
