@@ -98,6 +98,7 @@ STEP = Beat((Field("port", Fixed(4, signed=False)), Field("beats", Fixed(20, sig
 
 
 def exponents_per_beat(block: Block, lanes: int) -> int:
+    """Exponents in a beat of `lanes` codes of `block`: one for each group that it touches."""
     return max(1, lanes // block.group)
 
 
@@ -108,16 +109,28 @@ def pack_block(block: Block, lanes: int, codes: Codes, exponents: Codes) -> list
     return beat.pack(codes=codes, exponents=np.repeat(np.ravel(exponents), repeats))
 
 
-def require_lanes(where: str, lanes: int, /, **counts: int) -> None:
-    """Refuse `lanes` that are not a power of two or do not divide each of the named `counts`.
+def require_lanes(unit: str, lanes: int, /, **wholes: int) -> None:
+    """Refuse `lanes` of a `unit` as `require_divisor` does.
 
-    Raises ValueError naming the count and the largest number of lanes that would do.
+    >>> require_lanes("matvec", 32, rows=48)
+    Traceback (most recent call last):
+        ...
+    ValueError: matvec lanes must divide rows = 48, not 32; use 16 or a smaller power of two
     """
-    if lanes < 1 or lanes & lanes - 1:
-        raise ValueError(f"{where} lanes must be a power of two, not {lanes!r}")
-    for name, count in counts.items():
-        if count % lanes:
+    require_divisor(f"{unit} lanes", lanes, **wholes)
+
+
+def require_divisor(thing: str, count: int, /, **wholes: int) -> None:
+    """Refuse a `count` that is not a power of two or does not divide each of the named `wholes`.
+
+    Raises ValueError naming the `thing` that is counted, the whole and the largest count that
+    would do.
+    """
+    if count < 1 or count & count - 1:
+        raise ValueError(f"{thing} must be a power of two, not {count!r}")
+    for name, whole in wholes.items():
+        if whole % count:
             raise ValueError(
-                f"{where} lanes must divide {name} = {count}, not {lanes}; "
-                f"use {count & -count} or a smaller power of two"
+                f"{thing} must divide {name} = {whole}, not {count}; "
+                f"use {whole & -whole} or a smaller power of two"
             )

@@ -1,19 +1,62 @@
 """Precision: every number format of a quantized network, in one checked object."""
 
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, PlainSerializer
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    PlainSerializer,
+    model_validator,
+)
 
-from models.formats import Block, Fixed
+from models.formats import WIDEST, Block, Fixed
 from models.scales import Kind, Scale
+
+TABLE_FRAC = 3
+"""Fewest fractional bits of what enters a table: the tables have 8 segments to a unit."""
 
 
 def _parse(value: Any) -> Fixed:
     return value if isinstance(value, Fixed) else Fixed.parse(value)
 
 
+def _signed(format: Fixed) -> Fixed:
+    if not format.signed:
+        raise ValueError(f"must be signed, such as {Fixed(format.width, format.frac)}")
+    return format
+
+
+def _unsigned(format: Fixed) -> Fixed:
+    if format.signed:
+        raise ValueError(
+            f"must be unsigned, such as {Fixed(format.width, format.frac, signed=False)}"
+        )
+    return format
+
+
+def _power_of_two(count: int) -> int:
+    if count & count - 1:
+        raise ValueError("must be a power of two")
+    return count
+
+
 Format = Annotated[Fixed, BeforeValidator(_parse), PlainSerializer(str)]
 """A `models.formats.Fixed`, written `s8f4` in a file."""
+
+Signed = Annotated[Format, AfterValidator(_signed)]
+Unsigned = Annotated[Format, AfterValidator(_unsigned)]
+Group = Annotated[int, AfterValidator(_power_of_two)]
+
+
+_NARROWED = {
+    "activation_bits": ("normed",),
+    "scan_bits": ("stream", "activated", "state"),
+    "tap_bits": ("tap",),
+}
+"""Formats that become blocks, by the field with the bits of the codes."""
 
 
 class Precision(BaseModel):
@@ -23,7 +66,9 @@ class Precision(BaseModel):
     `activation_bits`; everything inside the scan (x, B, C, z, y, the state) of `scan_bits`.
     """
 
-    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, arbitrary_types_allowed=True
+    )
 
     weight_bits: int = Field(8, ge=2, le=8)
     weight_group: int = Field(128, ge=8)
@@ -31,20 +76,52 @@ class Precision(BaseModel):
     activation_bits: int = Field(8, ge=2, le=8)
     scan_bits: int = Field(8, ge=2, le=16)
     tap_bits: int = Field(8, ge=2, le=16)
-    group: int = Field(8, ge=1)
+    group: Group = Field(8, ge=1)
 
-    stream: Format = Fixed(24, 12)  # the residual stream, and what units hand to each other
-    embedding: Format = Fixed(16, 12)  # rows of the embedding
-    normed: Format = Fixed(20, 12)  # out of a norm, into the linear layers' quantizer
-    activated: Format = Fixed(20, 12)  # x, B, C and z after SiLU
-    norm_weight: Format = Fixed(20, 9)  # holds sqrt(channels) too
-    direction: Format = Fixed(22, 20)  # a vector of length 1 inside a norm
-    tap: Format = Fixed(20, 16)  # taps of the convolution before they become blocks
-    delta: Format = Fixed(22, 18, signed=False)
-    rate: Format = Fixed(20, 12, signed=False)  # -A * log2(e)
-    decay: Format = Fixed(16, 16, signed=False)
-    skip: Format = Fixed(16, 10)  # D
-    state: Format = Fixed(28, 16)  # h before it becomes blocks
+    stream: Signed = Fixed(24, 12)  # the residual stream, and what units hand to each other
+    embedding: Signed = Fixed(16, 12)  # rows of the embedding
+    normed: Signed = Fixed(20, 12)  # out of a norm, into the linear layers' quantizer
+    activated: Signed = Fixed(20, 12)  # x, B, C and z after SiLU
+    norm_weight: Signed = Fixed(20, 9)  # holds sqrt(channels) too
+    direction: Signed = Fixed(22, 20)  # a vector of length 1 inside a norm
+    tap: Signed = Fixed(20, 16)  # taps of the convolution before they become blocks
+    delta: Unsigned = Fixed(22, 18, signed=False)
+    rate: Unsigned = Fixed(20, 12, signed=False)  # -A * log2(e)
+    decay: Unsigned = Fixed(16, 16, signed=False)
+    skip: Signed = Fixed(16, 10)  # D
+    state: Signed = Fixed(28, 16)  # h before it becomes blocks
+
+    @model_validator(mode="after")
+    def _hold_together(self) -> Self:
+        """Refuse fields that contradict each other, whatever the network and the design."""
+        for bits, sources in _NARROWED.items():
+            for source in sources:
+                self._require_narrower(bits, source)
+        if self.stream.frac < TABLE_FRAC:
+            raise ValueError(
+                f"stream must have at least {TABLE_FRAC} fractional bits, not {self.stream.frac}"
+            )
+        if self.delta.width + self.rate.width > WIDEST:
+            raise ValueError(
+                f"delta and rate must have at most {WIDEST} bits together, "
+                f"not {self.delta.width + self.rate.width}"
+            )
+        # As the embedding meets the stream: rounded when it has more fractional bits.
+        more, largest = self.embedding.frac - self.stream.frac, self.embedding.max_code
+        met = largest + (1 << more - 1) >> more if more > 0 else largest << -more
+        if met > self.stream.max_code:
+            raise ValueError(
+                f"embedding must fit the stream, which is {self.stream}, not {self.embedding}"
+            )
+        return self
+
+    def _require_narrower(self, bits: str, source: str) -> None:
+        format = getattr(self, source)
+        if getattr(self, bits) > format.width:
+            raise ValueError(
+                f"{bits} must be at most the {format.width} bits of {source} = {format}, "
+                f"not {getattr(self, bits)}"
+            )
 
     @property
     def weight(self) -> Fixed:

@@ -27,7 +27,9 @@ def find_design(design: str, overrides: tuple[str, ...] = ()) -> Design:
     if Path(design).suffix not in (".yaml", ".yml"):
         raise InputError(
             f"design {design!r}",
-            f"must be a YAML file or one of {', '.join(names())}",
-            "give one of them",
+            f"must be a file *.yaml or one of {', '.join(names())}",
+            f"name the design before its overrides: {names()[0]} {design}"
+            if "=" in design
+            else "give one of them",
         )
     return read_design(Path(design), overrides)

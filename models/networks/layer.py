@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from models import tables
-from models.beats import require_lanes
+from models.beats import require_divisor
 from models.design import Design
 from models.errors import InputError
 from models.formats import Fixed
@@ -55,17 +55,29 @@ def layer_units(shape: Mamba2Shape, design: Design, layers: int = 1) -> LayerUni
     try:
         return _layer_units(shape, design, design.precision, layers)
     except ValueError as error:
-        raise InputError(
-            f"design {design.name}:", str(error), "or choose another network or design"
-        ) from None
+        rule, _, way_out = str(error).partition("; ")
+        ways_out = filter(None, [way_out, "choose another design or network"])
+        raise InputError(f"design {design.name}:", rule, ", or ".join(ways_out)) from None
 
 
 def _layer_units(shape: Mamba2Shape, design: Design, p: Precision, layers: int) -> LayerUnits:
+    _require_parallelism(shape, design)
     lanes, columns = design.lanes, design.matvec.columns
     normed = shape.inner // shape.groups
-    require_lanes("design", lanes, d_model=shape.d_model, inner_per_group=normed)
-    require_lanes("design", lanes, head_dim=shape.head_dim, state=shape.groups * shape.state)
-    require_lanes("design matvec.columns:", columns, d_model=shape.d_model, inner=shape.inner)
+    norm = NormConfig(
+        i=p.stream,
+        weight=p.norm_weight,
+        o=p.normed,
+        direction=p.direction,
+        channels=max(shape.d_model, normed),
+        lanes=lanes,
+    )
+    epsilon = epsilon_code(shape.norm_eps, norm.channels, p.stream)
+    if epsilon > norm.epsilon.max_code:
+        raise ValueError(
+            f"norm epsilon times {norm.channels} channels must fit {norm.epsilon}, not {epsilon}; "
+            "give precision.stream more bits before the point"
+        )
     silu = tables.silu(p.stream, p.activated)
     low, high = shape.time_step_limit
     discretize = DiscretizeConfig(
@@ -84,14 +96,7 @@ def _layer_units(shape: Mamba2Shape, design: Design, p: Precision, layers: int) 
         lanes=lanes,
     )
     return LayerUnits(
-        norm=NormConfig(
-            i=p.stream,
-            weight=p.norm_weight,
-            o=p.normed,
-            direction=p.direction,
-            channels=max(shape.d_model, normed),
-            lanes=lanes,
-        ),
+        norm=norm,
         linear_input=QuantizeConfig(p.linear_input, lanes),
         matvec=MatvecConfig(
             x=p.linear_input,
@@ -137,6 +142,23 @@ def _layer_units(shape: Mamba2Shape, design: Design, p: Precision, layers: int) 
         gate=GateConfig(y=p.scan_output, z=p.scan_input, o=p.stream, lanes=lanes),
         residual=ResidualConfig(p.stream, lanes),
     )
+
+
+def _require_parallelism(shape: Mamba2Shape, design: Design) -> None:
+    """Refuse what does not divide, in the words of a design file."""
+    lanes, rows = design.lanes, design.matvec.rows
+    normed, vectors = shape.inner // shape.groups, shape.groups * shape.state
+    require_divisor("lanes", lanes, d_model=shape.d_model, inner_per_group=normed)
+    require_divisor("lanes", lanes, head_dim=shape.head_dim, groups_times_state=vectors)
+    if rows % lanes or rows > padded_rows(shape, lanes):
+        raise ValueError(
+            f"matvec.rows must be a multiple of lanes = {lanes} and at most in_proj's "
+            f"{padded_rows(shape, lanes)} rows, not {rows}"
+        )
+    columns = {"d_model": shape.d_model, "inner": shape.inner}
+    require_divisor("matvec.columns", design.matvec.columns, **columns)
+    require_divisor("scan.channels", design.scan.channels, lanes=lanes)
+    require_divisor("scan.states", design.scan.states, state=shape.state)
 
 
 def padded_heads(shape: Mamba2Shape, lanes: int) -> int:

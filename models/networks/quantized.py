@@ -52,7 +52,7 @@ class QuantizedLayer:
 class QuantizedNetwork:
     """Codes of a whole network.
 
-    embedding   int16 (vocab, d_model)  codes of `precision.embedding`
+    embedding   int (vocab, d_model)    codes of `precision.embedding`, in the smallest type
     final_norm  int (d_model,)          codes of `precision.norm_weight`, times sqrt(d_model)
     """
 

@@ -24,7 +24,9 @@ def quantize_network(parameters: NetworkParameters, precision: Precision) -> Qua
     return QuantizedNetwork(
         shape=parameters.shape,
         precision=precision,
-        embedding=_within("embedding", parameters.embedding, precision.embedding).astype(np.int16),
+        embedding=_smallest(
+            _within("embedding", parameters.embedding, precision, "embedding"), precision.embedding
+        ),
         layers=tuple(
             quantize_layer(layer, precision, f"layers.{index}", parameters.shape.groups)
             for index, layer in enumerate(parameters.layers)
@@ -37,8 +39,17 @@ def quantize_network(parameters: NetworkParameters, precision: Precision) -> Qua
 def quantize_layer(
     layer: LayerParameters, precision: Precision, name: str, groups: int = 1
 ) -> QuantizedLayer:
-    """Codes of one layer, called `name` in messages; `groups` share the gated norm's mean."""
-    taps = _within(f"{name}.conv_weight", layer.conv_weight.T, precision.tap)
+    """Codes of one layer, called `name` in messages; the gated norm has `groups` means.
+
+    Raises InputError naming the tensor whose values a format cannot hold.
+    """
+    taps = _within(f"{name}.conv_weight", layer.conv_weight.T, precision, "tap")
+    if taps.shape[1] % precision.group:
+        raise InputError(
+            f"{name}.conv_weight: channels",
+            f"must be whole groups of {precision.group}, not {taps.shape[1]}",
+            "choose a smaller precision.group",
+        )
     tap_codes, tap_exponents = quantize(taps, QuantizeConfig(precision.conv_tap))
     conv_bias = np.zeros(len(layer.conv_weight)) if layer.conv_bias is None else layer.conv_bias
     rate = -layer.A.astype(np.float64) * math.log2(math.e)
@@ -47,10 +58,10 @@ def quantize_layer(
         in_proj=quantize_matrix(layer.in_proj, layer.in_proj_bias, precision, f"{name}.in_proj"),
         taps=tap_codes,
         tap_exponents=tap_exponents,
-        conv_bias=_within(f"{name}.conv_bias", conv_bias, precision.stream),
-        dt_bias=_within(f"{name}.dt_bias", layer.dt_bias, precision.stream),
-        rate=_within(f"{name}.A", rate, precision.rate),
-        skip=_within(f"{name}.D", layer.D, precision.skip),
+        conv_bias=_within(f"{name}.conv_bias", conv_bias, precision, "stream"),
+        dt_bias=_within(f"{name}.dt_bias", layer.dt_bias, precision, "stream"),
+        rate=_within(f"{name}.A", rate, precision, "rate"),
+        skip=_within(f"{name}.D", layer.D, precision, "skip"),
         gated_norm=_norm_weight(f"{name}.gated_norm", layer.gated_norm, precision, groups),
         out_proj=quantize_matrix(
             layer.out_proj, layer.out_proj_bias, precision, f"{name}.out_proj"
@@ -61,7 +72,13 @@ def quantize_layer(
 def quantize_matrix(
     values: np.ndarray, bias: np.ndarray | None, precision: Precision, name: str
 ) -> Matrix:
-    """Codes of a matrix (rows, columns), called `name` in messages."""
+    """Codes of a matrix, called `name` in messages.
+
+    values  float (rows, columns)
+    bias    float (rows,) or None
+
+    Raises InputError for values that no scale reaches, and for a bias beyond the stream's format.
+    """
     rows, columns = values.shape
     weight, scale, group = precision.weight, precision.scale, precision.weight_group
     padded = np.zeros((rows, -(-columns // group) * group))
@@ -72,30 +89,36 @@ def quantize_matrix(
     if largest.max() > most:
         raise InputError(
             f"{name}: weights", f"must be at most {most:g} in magnitude, not {largest.max():g}",
-            "use more weight bits or another scale",
+            "choose more precision.weight_bits or another precision.weight_scale",
         )  # fmt: skip
     scales = scale.encode(largest / weight.max_code)
     codes = weight.nearest(groups / scale.values(scales)[..., None])
     return Matrix(
         weights=codes.reshape(rows, -1)[:, :columns].astype(np.int8),
         scales=scales.astype(np.int16),
-        bias=None if bias is None else _within(f"{name}_bias", bias, precision.stream),
+        bias=None if bias is None else _within(f"{name}_bias", bias, precision, "stream"),
     )
 
 
 def _norm_weight(name: str, weight: np.ndarray, precision: Precision, groups: int = 1) -> Codes:
     """The unit folds the square root of the length into the weight."""
     folded = weight.astype(np.float64) * math.sqrt(len(weight) // groups)
-    return _within(name, folded, precision.norm_weight)
+    return _within(name, folded, precision, "norm_weight")
 
 
-def _within(name: str, values: np.ndarray, format: Fixed) -> Codes:
-    """Nearest codes, refusing values beyond the format by more than its last place."""
+def _within(name: str, values: np.ndarray, precision: Precision, field: str) -> Codes:
+    """Nearest codes of the format in `field`, refusing values beyond it by its last place."""
+    format: Fixed = getattr(precision, field)
     low, high = format.values([format.min_code - 1, format.max_code + 1])
     if values.min() < low or values.max() > high:
         worst = values.flat[np.abs(values).argmax()]
         raise InputError(
             f"{name}: values", f"must fit {format}, not {worst:g}",
-            f"give the precision a wider format than {format}",
+            f"give precision.{field} more bits before the point",
         )  # fmt: skip
     return format.nearest(values)
+
+
+def _smallest(codes: Codes, format: Fixed) -> np.ndarray:
+    """`codes` in numpy's smallest type that holds every code of the signed `format`."""
+    return codes.astype(np.min_scalar_type(format.min_code))

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from models.arith import round_shift
-from models.beats import Beat, Field, block_beat, fixed_beat, require_lanes
+from models.beats import Beat, Field, block_beat, fixed_beat, require_divisor, require_lanes
 from models.formats import Block, Codes, Fixed, Interval
 from models.scales import Scale
 
@@ -37,7 +37,7 @@ class MatvecConfig:
 
     def __post_init__(self) -> None:
         require_lanes("matvec", self.lanes, rows=self.rows, columns=self.columns)
-        require_lanes("matvec columns:", self.columns, max_columns=self.max_columns)
+        require_divisor("matvec columns", self.columns, max_columns=self.max_columns)
         if self.group % self.columns:
             raise ValueError(
                 f"matvec columns must divide the weight group = {self.group}, not {self.columns}; "

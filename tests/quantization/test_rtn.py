@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from models.errors import InputError
-from models.precision import NAMED
+from models.precision import NAMED, Precision
 from models.quantization.rtn import quantize_matrix, quantize_network
 from tests.networks.examples import PLAIN, random_parameters
 
@@ -25,8 +25,11 @@ def test_weights_are_within_half_a_step(precision, columns):
 
 
 def test_refuses_weights_beyond_every_scale():
-    with pytest.raises(InputError, match=r"^head: weights must be at most 7 in magnitude, not 99; "
-                       "use more weight bits or another scale$"):  # fmt: skip
+    with pytest.raises(
+        InputError,
+        match=r"^head: weights must be at most 7 in magnitude, not 99; "
+        r"choose more precision\.weight_bits or another precision\.weight_scale$",
+    ):
         quantize_matrix(np.full((8, 128), 99.0), None, NAMED["w4a4"], "head")
 
 
@@ -37,6 +40,25 @@ def test_refuses_values_beyond_their_format():
     with pytest.raises(
         InputError,
         match=r"^layers\.1\.A: values must fit u20f12, not 1442\.7; "
-        r"give the precision a wider format than u20f12$",
+        r"give precision.rate more bits before the point$",
     ):
         quantize_network(parameters, NAMED["w8a8"])
+
+
+def test_refuses_channels_that_are_no_whole_groups():
+    shape = replace(PLAIN, state=4)
+    with pytest.raises(
+        InputError,
+        match=r"^layers\.0\.conv_weight: channels must be whole groups of 16, not 72; "
+        r"choose a smaller precision\.group$",
+    ):
+        quantize_network(random_parameters(shape), Precision(group=16))
+
+
+@pytest.mark.parametrize("embedding", ["s8f5", "s16f12", "s24f20", "s40f32"])
+def test_an_embedding_of_any_width_is_within_half_a_step(embedding):
+    precision = Precision(embedding=embedding)
+    parameters = random_parameters(PLAIN)
+    codes = quantize_network(parameters, precision).embedding
+    error = np.abs(precision.embedding.values(codes) - parameters.embedding)
+    assert error.max() <= 2.0**-precision.embedding.frac / 2
