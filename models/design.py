@@ -39,6 +39,17 @@ class ScanParallelism(BaseModel):
     states: Count
 
 
+class MemoryPort(BaseModel):
+    """The read port: its width, its bursts, and how far weights are fetched ahead."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    port_bits: Annotated[int, Field(ge=64)] = 64
+    burst: Annotated[int, Field(ge=1, le=256)] = 64  # words
+    outstanding: Count = 4  # bursts in flight
+    prefetch: Annotated[int, Field(ge=3)] = 64  # beats of weights waiting before the multipliers
+
+
 class Design(BaseModel):
     """A design: parallelism and formats. `lanes` channels travel in a beat between units."""
 
@@ -48,6 +59,7 @@ class Design(BaseModel):
     lanes: Count
     matvec: MatvecParallelism
     scan: ScanParallelism
+    memory: MemoryPort = MemoryPort()
     precision: Annotated[Precision, BeforeValidator(_named)] = NAMED["w8a8"]
 
 

@@ -113,7 +113,7 @@ def verify_layer(
     build(verilog, TOP)
     built = time.monotonic()
     weights = layer_words(quantized.layers[index], shape, units)
-    inputs = {port: words * len(tokens) for port, words in weights.items()}
+    inputs = {f"i_{name}": words * len(tokens) for name, words in weights.items()}
     inputs["i"] = units.residual.i_beat.pack(x=stream)
     beats = expected.size // units.lanes
     run = replay(verilog, TOP, inputs, {"o": beats}, willingness)

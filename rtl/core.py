@@ -4,7 +4,6 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from models.beats import STEP
 from models.networks.order import TARGETS
 from rtl.routing import Fork, Resize, Select, Switch
 from rtl.streams import Queue, stream_of
@@ -52,7 +51,7 @@ class Core(wiring.Component):
             "o": Out(stream_of(units.residual.o_beat)),
             "o_logits": Out(stream_of(units.matvec.o_beat)),
         }
-        super().__init__(ports | {port: In(stream_of(b)) for port, b in fed_beats(units).items()})
+        super().__init__(ports | {f"i_{name}": In(stream_of(b)) for name, b in units.fed.items()})
 
     def elaborate(self, platform):
         m = Module()
@@ -92,7 +91,7 @@ class Core(wiring.Component):
         m.submodules.gated = gated = Queue(u.gate.o_beat)
         m.submodules.residual = residual = Residual(u.residual)
 
-        fed = {port: wiring.flipped(getattr(self, port)) for port in fed_beats(u)}
+        fed = {name: wiring.flipped(getattr(self, f"i_{name}")) for name in u.fed}
         for source, sink in [
             (wiring.flipped(self.i), fork.i),
             (fork.o0, norm_input.i0),
@@ -129,40 +128,22 @@ class Core(wiring.Component):
             (gated.o, norm_input.i1),
             (kept.o, residual.i),
             (residual.o, wiring.flipped(self.o)),
-            (fed["i_norm"], norm.i_weights),
-            (fed["i_weights"], matvec.i_weights),
-            (fed["i_scales"], matvec.i_scales),
-            (fed["i_conv"], conv1d.i_weights),
-            (fed["i_heads"], discretize.i_weights),
-            (fed["i_norm_inputs"], norm_input.i_steps),
-            (fed["i_norm_passes"], norm.i_pass),
-            (fed["i_kept"], keep.i_steps),
-            (fed["i_passes"], matvec.i_pass),
-            (fed["i_targets"], target.i_steps),
-            (fed["i_roles"], role.i_steps),
+            (fed["norm"], norm.i_weights),
+            (fed["weights"], matvec.i_weights),
+            (fed["scales"], matvec.i_scales),
+            (fed["conv"], conv1d.i_weights),
+            (fed["heads"], discretize.i_weights),
+            (fed["norm_inputs"], norm_input.i_steps),
+            (fed["norm_passes"], norm.i_pass),
+            (fed["kept"], keep.i_steps),
+            (fed["passes"], matvec.i_pass),
+            (fed["targets"], target.i_steps),
+            (fed["roles"], role.i_steps),
         ]:
             connect(m, source, sink)
         if u.matvec.bias:
-            connect(m, fed["i_bias"], matvec.i_bias)
+            connect(m, fed["bias"], matvec.i_bias)
         return m
-
-
-def fed_beats(units):
-    """Beats of the ports that take weights and steps, by name."""
-    beats = {
-        "i_norm": units.norm.weight_beat,
-        "i_weights": units.matvec.weight_beat,
-        "i_scales": units.matvec.scale_beat,
-        "i_conv": units.conv1d.weight_beat,
-        "i_heads": units.discretize.weight_beat,
-        "i_norm_inputs": STEP,
-        "i_norm_passes": units.norm.pass_beat,
-        "i_kept": STEP,
-        "i_passes": units.matvec.pass_beat,
-        "i_targets": STEP,
-        "i_roles": STEP,
-    }
-    return beats | ({"i_bias": units.matvec.bias_beat} if units.matvec.bias else {})
 
 
 def connect(m, source, sink):

@@ -5,7 +5,7 @@ from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
 from models.networks.steps import layer_steps
-from rtl.core import Core, connect, fed_beats
+from rtl.core import Core, connect
 from rtl.routing import Repeat
 from rtl.streams import stream_of
 
@@ -37,7 +37,7 @@ class Layer(wiring.Component):
             "i": In(stream_of(units.residual.i_beat)),
             "o": Out(stream_of(units.residual.o_beat)),
         }
-        weights = {port: In(stream_of(beat)) for port, beat in self._weight_beats().items()}
+        weights = {f"i_{name}": In(stream_of(beat)) for name, beat in self._weights()}
         super().__init__(ports | weights)
 
     def elaborate(self, platform):
@@ -45,14 +45,12 @@ class Layer(wiring.Component):
         m.submodules.core = core = Core(self.shape, self.units)
         connect(m, wiring.flipped(self.i), core.i)
         connect(m, core.o, wiring.flipped(self.o))
-        for port in self._weight_beats():
-            connect(m, wiring.flipped(getattr(self, port)), getattr(core, port))
-        beats = fed_beats(self.units)
-        for port, words in self.steps.items():
-            m.submodules[port.removeprefix("i_")] = steps = Repeat(beats[port], words)
-            connect(m, steps.o, getattr(core, port))
+        for name, _ in self._weights():
+            connect(m, wiring.flipped(getattr(self, f"i_{name}")), getattr(core, f"i_{name}"))
+        for name, words in self.steps.items():
+            m.submodules[name] = steps = Repeat(self.units.fed[name], words)
+            connect(m, steps.o, getattr(core, f"i_{name}"))
         return m
 
-    def _weight_beats(self):
-        beats = fed_beats(self.units)
-        return {port: beat for port, beat in beats.items() if port not in self.steps}
+    def _weights(self):
+        return [(name, beat) for name, beat in self.units.fed.items() if name not in self.steps]

@@ -52,7 +52,7 @@ def test_layer_agrees(shape, parallelism, precision, offer, accept):
     index, tokens = shape.layers - 1, np.array([1, 20, 7])
     stream, expected = layer_codes(quantized, index, tokens)
     words = layer_words(quantized.layers[index], shape, units)
-    inputs = {port: once * len(tokens) for port, once in words.items()}
+    inputs = {f"i_{name}": once * len(tokens) for name, once in words.items()}
     inputs["i"] = units.residual.i_beat.pack(x=stream)
     outputs = {"o": units.residual.o_beat.pack(x=expected)}
     run = run_streams(Layer(shape, units), inputs, outputs, offer=offer, accept=accept)

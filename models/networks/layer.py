@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from models import tables
-from models.beats import require_divisor
+from models.beats import STEP, Beat, require_divisor
 from models.design import Design
 from models.errors import InputError
 from models.formats import Fixed
@@ -45,6 +45,24 @@ class LayerUnits:
     @property
     def lanes(self) -> int:
         return self.residual.lanes
+
+    @property
+    def fed(self) -> dict[str, Beat]:
+        """Beats of what a layer is fed beside the residual stream: weights, and steps, by name."""
+        beats = {
+            "norm": self.norm.weight_beat,
+            "weights": self.matvec.weight_beat,
+            "scales": self.matvec.scale_beat,
+            "conv": self.conv1d.weight_beat,
+            "heads": self.discretize.weight_beat,
+            "norm_inputs": STEP,
+            "norm_passes": self.norm.pass_beat,
+            "kept": STEP,
+            "passes": self.matvec.pass_beat,
+            "targets": STEP,
+            "roles": STEP,
+        }
+        return beats | ({"bias": self.matvec.bias_beat} if self.matvec.bias else {})
 
 
 def layer_units(shape: Mamba2Shape, design: Design, layers: int = 1) -> LayerUnits:

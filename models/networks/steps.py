@@ -21,7 +21,7 @@ B, C, X = 0, 1, 2
 """Roles of the convolution's channels."""
 
 Words = dict[str, list[int]]
-"""Words by port of `rtl.core.Core`."""
+"""Words by what they are fed to, of `LayerUnits.fed`."""
 
 
 def layer_steps(shape: Mamba2Shape, units: LayerUnits) -> Words:
@@ -32,14 +32,14 @@ def layer_steps(shape: Mamba2Shape, units: LayerUnits) -> Words:
     order = in_proj_order(shape, lanes, tile)
     norms = [shape.d_model] + [shape.inner // shape.groups] * shape.groups
     return {
-        "i_norm_inputs": _steps([(STREAM, model), (GATED, inner)]),
-        "i_norm_passes": _norm_passes(shape, units, norms),
-        "i_kept": _steps([(KEPT, model)]),
-        "i_passes": units.matvec.pass_beat.pack(
+        "norm_inputs": _steps([(STREAM, model), (GATED, inner)]),
+        "norm_passes": _norm_passes(shape, units, norms),
+        "kept": _steps([(KEPT, model)]),
+        "passes": units.matvec.pass_beat.pack(
             beats=[model, inner], tiles=[len(order.rows) // tile, -(-shape.d_model // tile)]
         ),
-        "i_targets": _targets([*order.sections, *_sections("update", shape.d_model, units)]),
-        "i_roles": _steps([(B, shared), (C, shared), (X, inner)]),
+        "targets": _targets([*order.sections, *_sections("update", shape.d_model, units)]),
+        "roles": _steps([(B, shared), (C, shared), (X, inner)]),
     }
 
 
@@ -47,11 +47,11 @@ def head_steps(shape: Mamba2Shape, units: LayerUnits) -> Words:
     """Steps of one token after the last layer: final norm and head."""
     model, tiles = shape.d_model // units.lanes, -(-shape.vocab // units.matvec.rows)
     return {
-        "i_norm_inputs": _steps([(STREAM, model)]),
-        "i_norm_passes": _norm_passes(shape, units, [shape.d_model]),
-        "i_kept": _steps([(NOT_KEPT, model)]),
-        "i_passes": units.matvec.pass_beat.pack(beats=[model], tiles=[tiles]),
-        "i_targets": _targets(_sections("logits", shape.vocab, units)),
+        "norm_inputs": _steps([(STREAM, model)]),
+        "norm_passes": _norm_passes(shape, units, [shape.d_model]),
+        "kept": _steps([(NOT_KEPT, model)]),
+        "passes": units.matvec.pass_beat.pack(beats=[model], tiles=[tiles]),
+        "targets": _targets(_sections("logits", shape.vocab, units)),
     }
 
 

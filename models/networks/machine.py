@@ -1,0 +1,93 @@
+"""The machine: what a whole network needs besides a layer's units, from a shape and a design."""
+
+from dataclasses import dataclass
+
+from models.beats import STEP, Beat, fixed_beat
+from models.design import Design
+from models.errors import InputError
+from models.formats import Fixed
+from models.memory_port import ReadPortConfig
+from models.networks.layer import LayerUnits, layer_units, padded_heads
+from models.networks.shape import Mamba2Shape
+from models.networks.steps import layer_steps
+from models.units.argmax import ArgmaxConfig
+from models.units.fetch import FetchConfig, Target
+
+EMBEDDED, LOOPED = 0, 1
+"""Where a layer's input comes from: the embedding, or the layer before."""
+
+
+@dataclass(frozen=True)
+class MachineConfig:
+    """Configurations of everything in a generated accelerator.
+
+    `embedding` is the format of the embedding's rows, whose beats carry `lanes` codes.
+    """
+
+    shape: Mamba2Shape
+    design: Design
+    units: LayerUnits
+    port: ReadPortConfig
+    fetch: FetchConfig
+    argmax: ArgmaxConfig
+    embedding: Fixed
+
+    @property
+    def embedding_beat(self) -> Beat:
+        return fixed_beat(self.units.lanes, x=self.embedding)
+
+    @property
+    def token_beat(self) -> Beat:
+        """A token."""
+        return self.argmax.o_beat
+
+
+def machine_config(shape: Mamba2Shape, design: Design) -> MachineConfig:
+    """Configurations for a network of `shape` on `design`.
+
+    Raises InputError when the design does not fit the network.
+    """
+    units, precision = layer_units(shape, design, shape.layers), design.precision
+    if precision.embedding.frac > precision.stream.frac:
+        raise InputError(
+            f"design {design.name}: precision.embedding", f"must have at most the "
+            f"{precision.stream.frac} fractional bits of stream, not {precision.embedding}",
+            "use fewer fractional bits",
+        )  # fmt: skip
+    try:
+        memory = design.memory
+        port = ReadPortConfig(memory.port_bits, burst=memory.burst, outstanding=memory.outstanding)
+        fetch = FetchConfig(memory.port_bits, _targets(shape, design, units))
+    except ValueError as error:
+        raise InputError(f"design {design.name}:", str(error), "change memory.*") from None
+    return MachineConfig(
+        shape=shape,
+        design=design,
+        units=units,
+        port=port,
+        fetch=fetch,
+        argmax=ArgmaxConfig(precision.stream, shape.vocab, units.lanes),
+        embedding=precision.embedding,
+    )
+
+
+def _targets(shape: Mamba2Shape, design: Design, units: LayerUnits) -> tuple[Target, ...]:
+    """Ports and their queues: a layer's small weights and steps wait there as a whole, since
+    behind them in the stream come the matrices during which they are used.
+    """
+    lanes = units.lanes
+    depths = {name: len(words) for name, words in layer_steps(shape, units).items()} | {
+        "norm": (shape.d_model + shape.inner) // lanes,
+        "conv": shape.conv_channels // lanes,
+        "heads": padded_heads(shape, lanes) // lanes,
+        "weights": design.memory.prefetch,
+        "scales": design.memory.prefetch,
+        "bias": -(-units.matvec.max_rows // units.matvec.rows),
+    }
+    embedded = fixed_beat(lanes, x=design.precision.embedding)
+    fed = [Target(name, beat, max(3, depths[name])) for name, beat in units.fed.items()]
+    return (
+        *fed,
+        Target("sources", STEP),
+        Target("embedding", embedded, max(3, shape.d_model // lanes)),
+    )
