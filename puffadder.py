@@ -72,6 +72,40 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 
 
 @app.command()
+def run(
+    model: Model,
+    design: Annotated[
+        str, typer.Argument(help="A YAML file, or the name of a design that comes along.")
+    ],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Changes to the design: `scan.states=4`.")
+    ] = None,
+    prompt: Annotated[str, typer.Option(help="The text to continue.")] = "The ",
+    tokens: Annotated[int, typer.Option(min=1, help="Tokens to generate.")] = 8,
+    out: Annotated[Path, typer.Option(help="Folder for what is generated and found.")] = Path(
+        "build/run"
+    ),
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Let the generated hardware continue a text, and compare every logit code.
+
+    Quantizes the network, generates the accelerator (accelerator.v) and its memory image
+    (image.bin), runs both in Verilator, and compares each token and all of its logits with the
+    integer network; report.json has the result. Exits with 0 when all codes are equal, with 1
+    otherwise.
+
+    Example: **puffadder run bundled tiny --prompt "The for statement" --tokens 8**
+    """
+    from reports.run import run as run_network
+
+    show = (lambda line: None) if quiet else (lambda line: typer.echo(line, err=True))
+    report = run_network(model, design, tuple(overrides or ()), prompt, tokens, out, show)
+    typer.echo(report.to_json() if as_json else report.to_text())
+    raise typer.Exit(0 if report.equal else MISMATCH)
+
+
+@app.command()
 def layer(
     model: Model = "bundled",
     design: Annotated[

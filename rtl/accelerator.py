@@ -1,0 +1,93 @@
+"""The accelerator: a network's machine behind AXI4, AXI4-Lite and AXI4-Stream ports."""
+
+from amaranth import ClockDomain, ClockSignal, Module, ResetSignal
+from amaranth.lib import wiring
+from amaranth.lib.wiring import In, Out
+
+from models.registers import ADDRESS_BITS
+from rtl.axi import ReadMaster, expose, lite_ports, read_ports
+from rtl.control import Control
+from rtl.core import connect
+from rtl.machine import SETTINGS, Machine
+
+OCTET = 8
+
+
+class Accelerator(wiring.Component):
+    """A whole network as an IP block, with ports whose names the vendors' tools infer.
+
+    The reset is active low here, as AXI has it, and active high everywhere inside.
+
+    Parameters
+    ----------
+    config : :class:`models.networks.machine.MachineConfig`
+
+    Members
+    -------
+    ap_clk, ap_rst_n : In(1)
+    m_axi_read_* :
+        AXI4 read master: weights and steps.
+    s_axi_control_* :
+        AXI4-Lite slave: the registers of `models.registers`.
+    s_axis_tokens_* :
+        AXI4-Stream of the prompt, a token in each transfer.
+    m_axis_tokens_*, m_axis_logits_* :
+        AXI4-Streams of the argmax after each token, and of its logits; zeros fill the last octet.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        token, logits = config.token_beat, config.units.matvec.o_beat
+        super().__init__(
+            {
+                "ap_clk": In(1),
+                "ap_rst_n": In(1),
+                **read_ports(config.port),
+                **lite_ports(ADDRESS_BITS),
+                **_axis("s_axis_tokens", _octets(token.bits), In),
+                **_axis("m_axis_tokens", _octets(token.bits), Out),
+                **_axis("m_axis_logits", _octets(logits.bits), Out),
+            }
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.domains.sync = ClockDomain()
+        m.submodules.control = control = Control()
+        m.submodules.reads = reads = ReadMaster(self.config.port)
+        m.submodules.machine = machine = Machine(self.config)
+
+        m.d.comb += [
+            ClockSignal().eq(self.ap_clk),
+            ResetSignal().eq(~self.ap_rst_n),
+            machine.start.eq(control.start),
+            control.done.eq(machine.done),
+            control.read_error.eq(reads.error),
+        ]
+        m.d.comb += [getattr(machine, name).eq(getattr(control, name)) for name in SETTINGS]
+        expose(m, self, control, lite_ports(ADDRESS_BITS))
+        expose(m, self, reads, read_ports(self.config.port))
+        connect(m, machine.o_reads, reads.i)
+        connect(m, reads.o, machine.i)
+        m.d.comb += [
+            machine.i_tokens.payload.as_value().eq(self.s_axis_tokens_tdata),
+            machine.i_tokens.valid.eq(self.s_axis_tokens_tvalid),
+            self.s_axis_tokens_tready.eq(machine.i_tokens.ready),
+        ]
+        for name, source in [("tokens", machine.o_tokens), ("logits", machine.o_logits)]:
+            m.d.comb += [
+                getattr(self, f"m_axis_{name}_tdata").eq(source.payload.as_value()),
+                getattr(self, f"m_axis_{name}_tvalid").eq(source.valid),
+                source.ready.eq(getattr(self, f"m_axis_{name}_tready")),
+            ]
+        return m
+
+
+def _axis(name, bits, flow):
+    """Flat members of an AXI4-Stream that comes in or goes out."""
+    back = Out if flow == In else In
+    return {f"{name}_tdata": flow(bits), f"{name}_tvalid": flow(1), f"{name}_tready": back(1)}
+
+
+def _octets(bits):
+    return -(-bits // OCTET) * OCTET

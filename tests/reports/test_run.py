@@ -1,0 +1,83 @@
+"""The main job: checkpoints of any shape on generated accelerators, every logit code compared."""
+
+import json
+import re
+from pathlib import Path
+
+import pytest
+
+from models.errors import InputError
+from models.networks.mamba2 import Network
+from reports import run as module
+from reports.run import run
+
+RECORDED = Path(__file__).parents[1] / "networks" / "recorded"
+
+
+@pytest.mark.verilog
+@pytest.mark.parametrize(
+    ("model", "overrides"),
+    [
+        ("groups", ("precision=w8a8",)),
+        ("odd", ("precision.group=4", "matvec.rows=8", "scan.states=4")),
+    ],
+    ids=["2_groups_biases", "heads_of_24_3_layers"],
+)
+def test_any_checkpoint_runs(model, overrides, tmp_path):
+    shown = []
+    prompt = "\x03\x11\x21\x07"
+    report = run(str(RECORDED / model), "tiny", overrides, prompt, 3, tmp_path, shown.append)
+    assert report.match == {
+        "tokens": True,
+        "logits": True,
+        "compared": 6 * 40,
+        "mismatches": 0,
+        "first": None,
+    }
+    assert len(report.tokens) == 3
+    assert sum(report.cycles["per_token"]) <= report.cycles["measured"]
+    assert json.loads((tmp_path / "report.json").read_text()) == json.loads(report.to_json())
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "accelerator.v",
+        "image.bin",
+        "report.json",
+    ]
+    assert shown[-1].startswith("6 of 6 tokens")
+
+
+@pytest.mark.verilog
+def test_a_planted_difference_is_found(tmp_path, monkeypatch):
+    """The reference is changed in one code: the accelerator must be told apart from it."""
+
+    class Changed(Network):
+        def head(self, residual):
+            logits = super().head(residual).copy()
+            logits[..., 5] += 1
+            return logits
+
+    monkeypatch.setattr(module, "Network", Changed)
+    overrides = ("precision=w8a8",)
+    report = run(str(RECORDED / "groups"), "tiny", overrides, "\x01\x02", 1, tmp_path, print)
+    assert not report.equal
+    assert report.match["mismatches"] == 2
+    first = report.match["first"]
+    assert (first["token"], first["index"]) == (0, 5)
+    assert first["expected"] == first["received"] + 1
+    assert report.to_text().endswith("DIFFERENT")
+
+
+@pytest.mark.parametrize(
+    ("prompt", "message"),
+    [
+        ("", "prompt must have at least one byte, not none; give a prompt"),
+        (
+            "\x01A",
+            "prompt: byte 1 must be below the vocabulary's 40, not 65; "
+            "give a prompt that the network's tokens can spell",
+        ),
+    ],
+)
+def test_refuses_a_prompt(prompt, message, tmp_path):
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        run(str(RECORDED / "groups"), "tiny", (), prompt, 1, tmp_path, print)
+    assert not list(tmp_path.iterdir())
