@@ -42,6 +42,12 @@ public_flat_rw -module "{top}" -var "s_axis_*"
 public_flat_rw -module "{top}" -var "m_axis_*"
 """
 COMPILER = ["--no-public-flat-rw", "-CFLAGS", "-O1", "--build-jobs", "2"]
+UNFINISHED = "unfinished-"
+DAY = 24 * 3600
+KEPT_SECONDS = 28 * DAY
+"""How long a build is kept after its last use."""
+ROOM_BYTES = 256 * 2**20
+"""What a build may take while it is made, most of it precompiled headers."""
 DEADLINE = 1_000_000
 """Clock cycles without any output after which a simulation is given up."""
 
@@ -63,7 +69,8 @@ class Replay:
 def build(verilog: str, top: str) -> Path:
     """Folder with the compiled simulation of `verilog`; compiled once for the same source.
 
-    Raises InputError when there is no C++ compiler, make, perl or shared library of Python.
+    Raises InputError when there is no C++ compiler, make, perl or shared library of Python, and
+    when builds cannot be written or their disk is full.
     """
     for tool in ("c++", "make", "perl"):
         if shutil.which(tool) is None:
@@ -83,10 +90,10 @@ def build(verilog: str, top: str) -> Path:
     # Objects of Verilator's own sources take most of a small build's time, and are all alike.
     library = BUILDS / f"library-{_digest(how)}"
     if folder.exists():
+        _mark_used(folder)
         return folder
-    BUILDS.mkdir(parents=True, exist_ok=True)
-    with tempfile.TemporaryDirectory(dir=BUILDS, prefix=f"{top}-") as work:
-        made = Path(work) / "build"
+    with _workplace(top) as work:
+        made = work / "build"
         made.mkdir()
         _copy_objects(library, made)
         source = made / f"{top}.v"
@@ -102,15 +109,62 @@ def build(verilog: str, top: str) -> Path:
                     timescale=("1ns", "1ps"), log_file=log,
                 )  # fmt: skip
         except (RuntimeError, subprocess.CalledProcessError):
+            _require_room()
             raise RuntimeError(f"{top}: the build failed\n{log.read_text()[-4000:]}") from None
         if not library.exists():
-            objects = Path(work) / "library"
+            objects = work / "library"
             objects.mkdir()
             for path in made.glob("verilated*.o"):
                 shutil.copy2(path, objects)
             _settle(objects, library)
+        for path in [*made.glob("*.gch"), *made.glob("*.o"), *made.glob("*.a")]:
+            path.unlink()  # nine tenths of a build; only its program is run
         _settle(made, folder)
     return folder
+
+
+@contextmanager
+def _workplace(top: str) -> Iterator[Path]:
+    """A folder to build in, gone afterwards; what earlier ones left behind goes before."""
+    try:
+        BUILDS.mkdir(parents=True, exist_ok=True)
+        work = tempfile.TemporaryDirectory(dir=BUILDS, prefix=f"{UNFINISHED}{top}-")
+    except OSError as error:
+        raise InputError(
+            f"{BUILDS}: the folder of builds", f"must be writable, not '{error.strerror}'",
+            "change that, or name another in the environment variable PUFFADDER_BUILDS",
+        ) from None  # fmt: skip
+    with work:
+        _remove_unused(time.time())
+        yield Path(work.name)
+
+
+def _require_room() -> None:
+    free = shutil.disk_usage(BUILDS).free
+    if free < ROOM_BYTES:
+        raise InputError(
+            f"{BUILDS}: free space", f"must be {ROOM_BYTES >> 20} MiB, not {free >> 20} MiB",
+            "make room, or name another folder in the environment variable PUFFADDER_BUILDS",
+        )  # fmt: skip
+
+
+def _mark_used(folder: Path) -> None:
+    with suppress(OSError):  # builds that may only be read are used all the same
+        os.utime(folder)
+
+
+def _remove_unused(now: float) -> None:
+    """Remove builds unused for weeks, and what builds that were killed left behind a day ago."""
+    for folder in BUILDS.iterdir():
+        with suppress(OSError):  # another process does the same
+            age = now - folder.stat().st_mtime
+            if folder.name.startswith(UNFINISHED):
+                if age > DAY:
+                    shutil.rmtree(folder)
+            elif age > KEPT_SECONDS and folder.is_dir():
+                # Out of the way at once: a build half removed is never taken for whole.
+                doomed = folder.rename(folder.with_name(UNFINISHED + folder.name))
+                shutil.rmtree(doomed)
 
 
 def _digest(text: str) -> str:
@@ -123,6 +177,7 @@ def _copy_objects(library: Path, made: Path) -> None:
     Verilator's makefile compiles them again when it is newer than they are, and it is written for
     each build; hence a time that lies ahead.
     """
+    _mark_used(library)
     ahead = time.time() + 3600
     for path in library.glob("*.o"):
         os.utime(shutil.copy(path, made), (ahead, ahead))

@@ -95,16 +95,15 @@ def test_a_killed_build_is_not_taken_for_whole(builds):
     process.stdin.write(queue().encode())
     process.stdin.close()
     deadline = time.monotonic() + 60
-    while not list(builds.glob("queue-*/build/Vtop.mk")):
+    while not list(builds.glob("unfinished-queue-*/build/Vtop.mk")):
         assert process.poll() is None, "the build ended before it could be killed"
         assert time.monotonic() < deadline, "the build did not begin"
         time.sleep(0.001)
     os.killpg(process.pid, signal.SIGKILL)
     process.wait()
 
-    left_behind = set(builds.glob("queue-*"))
-    folder = simulation.build(queue(), "queue")
-    assert folder not in left_behind
+    assert not list(builds.glob("queue-*"))
+    simulation.build(queue(), "queue")
     run = simulation.replay(queue(), "queue", {"i": WORDS}, {"o": len(WORDS)})
     assert run.outputs["o"] == WORDS
 
@@ -152,7 +151,69 @@ def test_a_failed_build_is_told_with_its_log_and_leaves_nothing(builds):
     message = r"(?s)^queue: the build failed\n.*syntax error, unexpected ';'"
     with pytest.raises(RuntimeError, match=message):
         simulation.build(BROKEN, "queue")
-    assert not list(builds.glob("queue-*"))
+    assert not list(builds.glob("*queue-*"))
+
+
+@pytest.mark.verilog
+def test_a_build_keeps_its_program_and_no_objects(builds):
+    folder = simulation.build(queue(), "queue")
+    assert not [path for path in folder.iterdir() if path.suffix in (".o", ".a", ".gch")]
+    assert sum(path.stat().st_size for path in folder.iterdir()) < 2 * 2**20
+
+
+def test_builds_unused_for_weeks_and_leftovers_of_a_day_are_removed(builds):
+    ages = {  # days
+        "queue-used": 27, "queue-unused": 29, "library-unused": 29,
+        "unfinished-queue-now": 0.9, "unfinished-queue-killed": 1.1, "unfinished-library-x": 30,
+    }  # fmt: skip
+    now = time.time()
+    for name, days in ages.items():
+        (builds / name / "build").mkdir(parents=True)
+        (builds / name / "build" / "queue").touch()
+        os.utime(builds / name, (now - days * simulation.DAY,) * 2)
+    (builds / "note.txt").touch()
+    os.utime(builds / "note.txt", (0, 0))
+    kept = {path.name for path in builds.glob("library-*")} - {"library-unused"}
+    simulation._remove_unused(now)
+    assert {path.name for path in builds.iterdir()} == kept | {
+        "queue-used", "unfinished-queue-now", "note.txt"
+    }  # fmt: skip
+
+
+@pytest.mark.verilog
+def test_a_build_that_is_used_again_is_kept(builds):
+    folder = simulation.build(queue(), "queue")
+    os.utime(folder, (0, 0))
+    simulation.build(queue(), "queue")
+    simulation._remove_unused(time.time())
+    assert folder.exists()
+
+
+def test_a_folder_of_builds_that_cannot_be_made_is_named(tmp_path, monkeypatch):
+    (tmp_path / "file").touch()
+    monkeypatch.setattr(simulation, "BUILDS", tmp_path / "file" / "builds")
+    with pytest.raises(InputError) as refusal:
+        simulation.build(queue(), "queue")
+    assert str(refusal.value) == (
+        f"{tmp_path}/file/builds: the folder of builds must be writable, not 'Not a directory'; "
+        "change that, or name another in the environment variable PUFFADDER_BUILDS"
+    )
+
+
+def test_a_full_disk_is_told_from_a_build_that_fails(builds, monkeypatch):
+    def build(self, log_file, **others):
+        log_file.touch()
+        raise RuntimeError("c++: fatal error")
+
+    space = shutil.disk_usage(builds)._replace(free=10 * 2**20)
+    monkeypatch.setattr(simulation.shutil, "disk_usage", lambda path: space)
+    monkeypatch.setattr(type(simulation.get_runner("verilator")), "build", build)
+    with pytest.raises(InputError) as refusal:
+        simulation.build(queue(), "queue")
+    assert str(refusal.value) == (
+        f"{builds}: free space must be 256 MiB, not 10 MiB; make room, or name another folder in "
+        "the environment variable PUFFADDER_BUILDS"
+    )
 
 
 @pytest.mark.parametrize("missing", ["c++", "make", "perl"])
