@@ -12,7 +12,16 @@ from models.networks.parameters import NetworkParameters
 
 
 def find_model(model: str) -> NetworkParameters:
-    """The checkpoint in the folder `model`, or the bundled one under its name."""
+    """The checkpoint in the folder `model`, or the bundled one under its name.
+
+    Raises InputError when there is neither, and for everything that is wrong in the folder.
+    """
+    if model != "bundled" and not Path(model).exists():
+        raise InputError(
+            f"model {model!r}",
+            "must be the folder of a checkpoint, or `bundled`, not missing",
+            "give the folder that holds config.json and *.safetensors",
+        )
     return read_checkpoint(bundled() if model == "bundled" else Path(model))
 
 
@@ -27,7 +36,7 @@ def read_tokens(text: Path | None, vocab: int, least: int) -> np.ndarray:
     tokens = np.frombuffer(content, np.uint8).astype(np.int64)
     if len(tokens) < least:
         raise InputError(
-            f"{name}: text", f"must have at least {least} bytes, not {len(tokens)}",
+            f"{name}", f"must have at least {least} bytes, not {len(tokens)}",
             "give a longer text, or ask for fewer tokens",
         )  # fmt: skip
     outside = np.flatnonzero(tokens >= vocab)

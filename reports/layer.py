@@ -85,6 +85,7 @@ def report_layer(
     """
     chosen = find_design(design, overrides)
     parameters = find_model(model)
+    layer_units(parameters.shape, chosen)  # a design that does not fit is told first
     start = read_tokens(text, parameters.shape.vocab, tokens)[:tokens]
     quantized = quantize_network(parameters, chosen.precision)
     return verify_layer(quantized, chosen, index, start)
@@ -104,7 +105,8 @@ def verify_layer(
     """
     shape = quantized.shape
     if not 0 <= index < shape.layers:
-        raise InputError("layer", f"must be in 0..{shape.layers - 1}, not {index}", "choose one")
+        rule = f"must be in 0..{shape.layers - 1}, not {index}"
+        raise InputError("layer index", rule, "count the network's layers from 0")
     units = layer_units(shape, design)
     stream, expected = layer_codes(quantized, index, tokens)
 

@@ -8,7 +8,10 @@ import pytest
 from typer.testing import CliRunner
 
 import puffadder
+from codegen.designs import names
 from models.errors import InputError
+from reports.accuracy import Accuracy, AccuracyTable
+from reports.layer import LayerReport, Mismatch
 
 
 def raising(error):
@@ -90,3 +93,73 @@ def test_doctor_prints_its_findings(missing, monkeypatch):
     assert text.output.endswith(
         "not ready: c++, make, perl\n" if missing else "everything required is there\n"
     )
+
+
+@pytest.mark.parametrize(
+    ("first", "code", "last"),
+    [
+        (None, 0, "EQUAL: every code is the integer network's"),
+        (Mismatch(0, 3, 5, 6), 1, "DIFFERENT"),
+    ],
+)
+@pytest.mark.parametrize("as_json", [False, True])
+def test_layer_ends_with_1_when_a_code_differs(first, code, last, as_json, monkeypatch):
+    given = []
+    report = LayerReport("tiny", 2, 4, 512, int(first is not None), first, 100, 50, 1.0, 1.0)
+    monkeypatch.setattr(
+        "reports.layer.report_layer", lambda *arguments: given.append(arguments) or report
+    )
+    options = ["--index", "2", "--tokens", "4", *["--json"] * as_json]
+    answer = CliRunner().invoke(
+        puffadder.app, ["layer", "bundled", "tiny", "lanes=2", "scan.states=4", *options]
+    )
+    assert answer.exit_code == code
+    assert given == [("bundled", "tiny", ("lanes=2", "scan.states=4"), 2, 4, None)]
+    if as_json:
+        assert json.loads(answer.stdout) == json.loads(report.to_json())
+    else:
+        assert answer.stdout.splitlines()[-1] == last
+
+
+@pytest.mark.parametrize("as_json", [False, True])
+def test_accuracy_prints_its_table(as_json, monkeypatch):
+    table = AccuracyTable(2, 16, [Accuracy("float", 1.0, 2.7, 1.0, 0.0, 0.1)])
+    monkeypatch.setattr("reports.accuracy.measure", lambda *arguments: table)
+    answer = CliRunner().invoke(puffadder.app, ["accuracy", *["--json"] * as_json])
+    assert answer.exit_code == 0
+    assert answer.stdout == (table.to_json() if as_json else table.to_text()) + "\n"
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["layer", "/nowhere"], "model '/nowhere' must be the folder of a checkpoint, or "
+         "`bundled`, not missing; give the folder that holds config.json and *.safetensors"),
+        (["layer", "bundled", "huge"], "design 'huge' must be a file *.yaml or one of "
+         f"{', '.join(names())}; give one of them"),
+        (["layer", "bundled", "tiny", "scan.channels=8"], "design tiny: scan.channels must divide "
+         "lanes = 4, not 8; use 4 or a smaller power of two, or choose another design or network"),
+        (["layer", "--index", "99"], "layer index must be in 0..3, not 99; "
+         "count the network's layers from 0"),
+        (["layer", "--text", "/nowhere"], "/nowhere: No such file or directory; check the path"),
+        (["accuracy", "/nowhere"], "model '/nowhere' must be the folder of a checkpoint, or "
+         "`bundled`, not missing; give the folder that holds config.json and *.safetensors"),
+    ],
+)  # fmt: skip
+def test_wrong_input_is_one_line_and_exit_code_2(arguments, message, monkeypatch, capsys):
+    monkeypatch.setattr("sys.argv", ["puffadder", *arguments])
+    with pytest.raises(SystemExit) as leaving:
+        puffadder.main()
+    told = capsys.readouterr()
+    assert (leaving.value.code, told.out, told.err) == (2, "", message + "\n")
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["layer", "--tokens", "0"], ["layer", "--tokens", "x"], ["accuracy", "--window", "1"],
+     ["accuracy", "--sequences", "0"], ["layer", "--bad"]],
+)  # fmt: skip
+def test_an_option_out_of_its_range_is_wrong_input(arguments):
+    answer = CliRunner().invoke(puffadder.app, arguments)
+    assert answer.exit_code == 2
+    assert "Traceback" not in answer.output

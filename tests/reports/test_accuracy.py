@@ -1,0 +1,65 @@
+"""The accuracy report: the oracle first, each precision beside it on the same text."""
+
+import json
+
+import numpy as np
+import pytest
+
+from models.errors import InputError
+from models.precision import NAMED
+from reports.accuracy import Accuracy, AccuracyTable, accuracies, measure
+from tests.networks.examples import PLAIN, random_parameters
+
+WINDOWS = np.random.default_rng(0).integers(0, PLAIN.vocab, (2, 6))
+
+
+@pytest.fixture(scope="module")
+def rows():
+    return accuracies(random_parameters(PLAIN), WINDOWS)
+
+
+def test_the_oracle_is_held_against_itself(rows):
+    assert [row.precision for row in rows] == ["float", *NAMED]
+    assert (rows[0].ratio, rows[0].kl) == (1, 0)
+    assert rows[0].perplexity == pytest.approx(np.exp(rows[0].nats))
+
+
+def test_ratios_are_those_of_the_perplexities(rows):
+    for row in rows:
+        assert row.ratio == pytest.approx(row.perplexity / rows[0].perplexity)
+
+
+def test_fewer_bits_stay_less_close_to_the_oracle(rows):
+    float_, w8a8, _, w4a4 = (row.kl for row in rows)
+    assert float_ < w8a8 < w4a4
+    assert w8a8 < w4a4 / 10
+
+
+def test_text():
+    row = Accuracy("w8a8", 1.3737, 3.9499, 1.0008, 0.000712, 4.0)
+    assert AccuracyTable(88, 512, [row]).to_text() == (
+        "measured on 88 sequences of 512 tokens\n"
+        "          nats/token  perplexity     ratio    KL, nats\n"
+        "w8a8          1.3737      3.9499    1.0008    0.000712"
+    )
+
+
+def test_json_says_the_same():
+    table = AccuracyTable(1, 2, [Accuracy("w8a8", 1.5, 4.5, 1.25, 0.5, 4.0)])
+    told = json.loads(table.to_json())
+    assert (told["sequences"], told["window"]) == (1, 2)
+    assert told["rows"][0]["ratio"] == 1.25
+
+
+@pytest.mark.parametrize(
+    ("window", "sequences", "least"), [(512, None, 512), (512, 2, 1024), (4, 200, 800)]
+)
+def test_names_a_text_that_is_too_short(window, sequences, least, tmp_path):
+    text = tmp_path / "text"
+    text.write_bytes(b"a" * 500)
+    with pytest.raises(InputError) as refusal:
+        measure("bundled", text, window, sequences)
+    assert str(refusal.value) == (
+        f"{text} must have at least {least} bytes, not 500; "
+        "give a longer text, or ask for fewer tokens"
+    )
