@@ -79,7 +79,7 @@ def _layer_packets(layer: QuantizedLayer, source: int, machine: MachineConfig) -
         for name, beats in words.items():
             yield Packet(((name, beats),))
     for matrix in _projections(layer, shape, units):
-        yield from _matrix_packets(matrix, units)
+        yield from _matrix_packets(matrix, machine)
 
 
 def _head_packets(quantized: QuantizedNetwork, machine: MachineConfig) -> Iterator[Packet]:
@@ -88,21 +88,30 @@ def _head_packets(quantized: QuantizedNetwork, machine: MachineConfig) -> Iterat
     for name, beats in head_steps(shape, units).items():
         yield Packet(((name, beats),))
     yield Packet((("norm", units.norm.weight_beat.pack(weight=quantized.final_norm)),))
-    yield from _matrix_packets(head, units)
+    yield from _matrix_packets(head, machine)
 
 
 def _source(port: int, shape: Mamba2Shape, units: LayerUnits) -> Packet:
     return Packet((("sources", STEP.pack(port=[port], beats=[shape.d_model // units.lanes])),))
 
 
-def _matrix_packets(matrix: Matrix, units: LayerUnits) -> Iterator[Packet]:
-    """All biases, then tile by tile its scales and its weights."""
-    words = _pack(matrix, units)
+def _matrix_packets(matrix: Matrix, machine: MachineConfig) -> Iterator[Packet]:
+    """All biases, then in turn scales and the weights that they belong to.
+
+    A word of scales holds several, and handing out a second word would keep the port waiting; so
+    weights follow each word where a tile's weight groups can be divided that way.
+    """
+    matvec, words = machine.units.matvec, _pack(matrix, machine.units)
+    tiles, groups = -(-len(matrix.weights) // matvec.rows), matrix.scales.shape[1]
+    per_word = max(1, machine.fetch.port_bits // matvec.scale_beat.bits)
+    share = groups
+    if matrix.weights.shape[1] % matvec.group == 0:
+        share = max(n for n in range(1, min(groups, per_word) + 1) if groups % n == 0)
     if "bias" in words:
         yield Packet((("bias", words["bias"]),))
     yield Packet(
         (("scales", words["scales"]), ("weights", words["weights"])),
-        repeats=-(-len(matrix.weights) // units.matvec.rows),
+        repeats=tiles * groups // share,
     )
 
 
