@@ -9,16 +9,21 @@ PYTEST := $(BIN)/pytest -q -n 2 --dist worksteal
 # $(call need,COMMAND that succeeds when it is there,what to say when it does not)
 need = @$(1) >/dev/null 2>&1 || { echo '$(2)' >&2; exit 2; }
 
-.PHONY: demo test quick lint
+.PHONY: demo test quick lint soak
 
 demo: $(READY)
-	$(BIN)/puffadder layer --tokens 16
+	$(BIN)/puffadder run bundled tiny --tokens 32 --out build/demo --prompt \
+	    "The with statement is used to wrap the execution of a block with methods defined by a "
 
 test: lint
 	$(PYTEST)
 
 quick: lint
 	$(PYTEST) -m "not verilog"
+
+# Long measurements, outside of the tests; what they printed last is in reports/soak.md.
+soak: $(READY)
+	$(BIN)/pytest -q -s soak
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -104,15 +104,29 @@ def run(
     out: Path,
     show: Show,
 ) -> RunReport:
-    """Quantize `model`, generate it on `design`, let the hardware continue `prompt`, and verify.
+    """Let the generated accelerator continue the text `prompt`; `run_network` by names.
 
-    Writes into the folder `out`: `accelerator.v`, `image.bin` and `report.json`, each whole or
-    not at all. `new` tokens are generated. Raises InputError for everything wrong in what is
-    named.
+    Raises InputError for everything wrong in what is named.
     """
     chosen = find_design(design, overrides)
     parameters = find_model(model)
     tokens = _prompt_tokens(prompt, parameters.shape.vocab)
+    return run_network(parameters, chosen, tokens, new, out, show)
+
+
+def run_network(
+    parameters: NetworkParameters,
+    chosen: Design,
+    tokens: list[int],
+    new: int,
+    out: Path,
+    show: Show,
+) -> RunReport:
+    """Quantize a network, generate it, let the hardware add `new` tokens to `tokens`, and verify.
+
+    Writes into the folder `out`: `accelerator.v`, `image.bin` and `report.json`, each whole or
+    not at all. Raises InputError when the design does not fit the network.
+    """
     config = machine_config(parameters.shape, chosen)
     show(f"quantizing {parameters.shape.parameters} parameters")
     quantized = quantize_network(parameters, chosen.precision)
@@ -129,7 +143,7 @@ def run(
     show(f"simulating {len(tokens)} tokens of the prompt and {new} new ones")
     memory = MemoryModel(config.port.port_bits, CLOCK_HZ, LATENCY)
     result = _simulate(verilog, config, image, out / "image.bin", tokens, new, memory, show)
-    report = _report(parameters, chosen, quantized, config, prompt, tokens, new, result, memory)
+    report = _report(chosen, quantized, config, tokens, new, result, memory)
     report.simulation["build_seconds"] = built - start
     _write(out / "report.json", report.to_json().encode())
     return report
@@ -196,8 +210,7 @@ def _followed(prompt: int, new: int, show: Show) -> Iterator[Path]:
             while not over.wait(0.5) or shown < len(path.read_text().split()):
                 tokens = [int(line) for line in path.read_text().split()]
                 if len(tokens) > shown:
-                    written = bytes(token for token in tokens[prompt - 1 :] if token < 256)
-                    text = written.decode(errors="replace")
+                    text = _text(tokens[prompt - 1 :])
                     show(f"{len(tokens)} of {prompt + new - 1} tokens: {text!r}")
                     shown = len(tokens)
 
@@ -208,6 +221,11 @@ def _followed(prompt: int, new: int, show: Show) -> Iterator[Path]:
         finally:
             over.set()
             follower.join()
+
+
+def _text(tokens: list[int]) -> str:
+    """What byte tokens spell; those beyond a byte are left out."""
+    return bytes(token for token in tokens if token < 256).decode(errors="replace")
 
 
 def greedy(network: Network, prompt: list[int], new: int) -> tuple[list[int], Codes]:
@@ -226,17 +244,15 @@ def greedy(network: Network, prompt: list[int], new: int) -> tuple[list[int], Co
 
 
 def _report(
-    parameters: NetworkParameters,
     design: Design,
     quantized: QuantizedNetwork,
     config: MachineConfig,
-    prompt: str,
     tokens: list[int],
     new: int,
     result: dict[str, Any],
     memory: MemoryModel,
 ) -> RunReport:
-    shape = parameters.shape
+    shape = quantized.shape
     expected, logits = greedy(Network(quantized, compiled()), tokens, new)
     got = [int(word, 16) for word in result["tokens"]]
     received = _logits(config.units.matvec.o_beat, result["logits"], shape.vocab)
@@ -248,8 +264,8 @@ def _report(
         model=asdict(shape),
         design=json.loads(design.model_dump_json()),
         memory=asdict(memory),
-        prompt=prompt,
-        text=bytes(token for token in written if token < 256).decode(errors="replace"),
+        prompt=_text(tokens),
+        text=_text(written),
         tokens=written,
         match={
             "tokens": got == expected,
