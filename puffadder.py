@@ -3,10 +3,12 @@
 import errno
 import sys
 import traceback
+from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, NoReturn
 
 import typer
+from rich.console import Console
 
 from models.errors import InputError
 
@@ -129,7 +131,8 @@ def layer(
     """
     from reports.layer import report_layer
 
-    report = report_layer(model, design, tuple(overrides or ()), index, tokens, text)
+    with _working("simulating a layer; a new one is compiled for about a minute"):
+        report = report_layer(model, design, tuple(overrides or ()), index, tokens, text)
     typer.echo(report.to_json() if as_json else report.to_text())
     raise typer.Exit(MISMATCH if report.mismatches else 0)
 
@@ -148,14 +151,21 @@ def accuracy(
 ) -> None:
     """Measure how well the quantized networks predict text, against the float oracle.
 
-    Prints nats per token, perplexity and the Kullback-Leibler divergence from the oracle.
+    Prints nats per token, perplexity, its ratio to the oracle's, the Kullback-Leibler divergence
+    from the oracle, and tokens per second on this machine.
 
     Example: **puffadder accuracy bundled --sequences 16**
     """
     from reports.accuracy import measure
 
-    table = measure(model, text, window, sequences)
+    with _working("reading the text with each network; all of it takes some minutes"):
+        table = measure(model, text, window, sequences)
     typer.echo(table.to_json() if as_json else table.to_text())
+
+
+def _working(what: str) -> AbstractContextManager[object]:
+    """Says on a terminal's standard error what is being waited for; nothing elsewhere."""
+    return Console(stderr=True).status(what)
 
 
 def main() -> None:

@@ -36,11 +36,11 @@ def test_fewer_bits_stay_less_close_to_the_oracle(rows):
 
 
 def test_text():
-    row = Accuracy("w8a8", 1.3737, 3.9499, 1.0008, 0.000712, 4.0)
+    row = Accuracy("w8a8", 1.3737, 3.9499, 1.0008, 0.000712, 760.4)
     assert AccuracyTable(88, 512, [row]).to_text() == (
         "measured on 88 sequences of 512 tokens\n"
-        "          nats/token  perplexity     ratio    KL, nats\n"
-        "w8a8          1.3737      3.9499    1.0008    0.000712"
+        "          nats/token  perplexity     ratio    KL, nats    tokens/s\n"
+        "w8a8          1.3737      3.9499    1.0008    0.000712         760"
     )
 
 
