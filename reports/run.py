@@ -121,11 +121,13 @@ def run_network(
     new: int,
     out: Path,
     show: Show,
+    memory: MemoryModel | None = None,
 ) -> RunReport:
     """Quantize a network, generate it, let the hardware add `new` tokens to `tokens`, and verify.
 
     Writes into the folder `out`: `accelerator.v`, `image.bin` and `report.json`, each whole or
-    not at all. Raises InputError when the design does not fit the network.
+    not at all. `memory` is behind the read port; without it, one that answers after LATENCY cycles
+    with a word in each. Raises InputError when the design does not fit the network.
     """
     config = machine_config(parameters.shape, chosen)
     show(f"quantizing {parameters.shape.parameters} parameters")
@@ -141,7 +143,7 @@ def run_network(
     build(verilog, TOP)
     built = time.monotonic()
     show(f"simulating {len(tokens)} tokens of the prompt and {new} new ones")
-    memory = MemoryModel(config.port.port_bits, CLOCK_HZ, LATENCY)
+    memory = memory or MemoryModel(config.port.port_bits, CLOCK_HZ, LATENCY)
     result = _simulate(verilog, config, image, out / "image.bin", tokens, new, memory, show)
     report = _report(chosen, quantized, config, tokens, new, result, memory)
     report.simulation["build_seconds"] = built - start

@@ -6,10 +6,13 @@ from pathlib import Path
 
 import pytest
 
+from codegen.designs import find_design
+from hwsim.memory import MemoryModel
+from models.checkpoints.reader import read_checkpoint
 from models.errors import InputError
 from models.networks.mamba2 import Network
 from reports import run as module
-from reports.run import run
+from reports.run import run, run_network
 
 RECORDED = Path(__file__).parents[1] / "networks" / "recorded"
 
@@ -43,6 +46,22 @@ def test_any_checkpoint_runs(model, overrides, tmp_path):
         "report.json",
     ]
     assert shown[-1].startswith("6 of 6 tokens")
+
+
+@pytest.mark.verilog
+@pytest.mark.parametrize(
+    "memory",
+    [
+        MemoryModel(64, 200e6, latency=7, gap=0.4, jitter=30, seed=1),
+        MemoryModel(64, 200e6, latency=150, fraction=0.3, refresh_interval=500, refresh_cycles=90),
+    ],
+    ids=["gaps", "slow"],
+)
+def test_no_memory_changes_a_code(memory, tmp_path):
+    design = find_design("tiny", ("precision=w8a8",))
+    parameters = read_checkpoint(RECORDED / "groups")
+    report = run_network(parameters, design, [3, 17, 33], 2, tmp_path, print, memory)
+    assert report.equal
 
 
 @pytest.mark.verilog
