@@ -3,6 +3,7 @@
 import errno
 import sys
 import traceback
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from pathlib import Path
 from typing import Annotated, NoReturn
@@ -70,6 +71,7 @@ def doctor(
 Model = Annotated[
     str, typer.Argument(help="Folder of a checkpoint; `bundled` for the one that comes along.")
 ]
+Quiet = Annotated[bool, typer.Option("--quiet", help="Show no progress.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON.")]
 
 
@@ -87,7 +89,7 @@ def run(
     out: Annotated[Path, typer.Option(help="Folder for what is generated and found.")] = Path(
         "build/run"
     ),
-    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress.")] = False,
+    quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
     """Let the generated hardware continue a text, and compare every logit code.
@@ -101,10 +103,41 @@ def run(
     """
     from reports.run import run as run_network
 
-    show = (lambda line: None) if quiet else (lambda line: typer.echo(line, err=True))
+    show = _told(quiet)
     report = run_network(model, design, tuple(overrides or ()), prompt, tokens, out, show)
     typer.echo(report.to_json() if as_json else report.to_text())
     raise typer.Exit(0 if report.equal else MISMATCH)
+
+
+@app.command()
+def generate(
+    model: Model,
+    design: Annotated[
+        str, typer.Argument(help="A YAML file, or the name of a design that comes along.")
+    ],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Changes to the design: `scan.states=4`.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("build/ip"),
+    clock_hz: Annotated[float, typer.Option(help="Clock for the constraint, in Hz.")] = 200e6,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Write the accelerator as an IP package: Verilog, memory image, registers, vendor files.
+
+    The Verilog holds no weights, image.bin does; manifest.json, written last, has the hash of
+    every file. There are a C header, a Python driver and a page for the registers, a file list, a
+    FuseSoC core, a Tcl script that packages the IP in Vivado, and a clock constraint.
+
+    Example: **puffadder generate bundled tiny --out ip --clock-hz 250e6**
+    """
+    from reports.generate import generate as generate_package
+
+    show = _told(quiet)
+    made = generate_package(
+        model, design, tuple(overrides or ()), out, show=show, clock_hz=clock_hz
+    )
+    typer.echo(made.to_json() if as_json else made.to_text())
 
 
 @app.command()
@@ -181,6 +214,11 @@ def main() -> None:
         _stop(f"{thing}: {error.strerror}; {WAYS_OUT[error.errno]}", REFUSED)
     except Exception:
         _fault()
+
+
+def _told(quiet: bool) -> Callable[[str], None]:
+    """Takes lines of progress: for standard error, or for nobody."""
+    return (lambda line: None) if quiet else (lambda line: typer.echo(line, err=True))
 
 
 def _stop(message: str, code: int) -> NoReturn:

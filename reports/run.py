@@ -1,7 +1,6 @@
 """The main job: a whole network on the generated accelerator, verified in Verilator."""
 
 import json
-import os
 import tempfile
 import threading
 import time
@@ -14,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from codegen.designs import find_design
+from codegen.files import write_whole
 from codegen.image import Image, network_image
 from codegen.verilog import to_verilog
 from hwsim.memory import MemoryModel
@@ -136,8 +136,8 @@ def run_network(
     show(f"generating Verilog for design {chosen.name}")
     verilog = to_verilog(Accelerator(config), TOP)
     out.mkdir(parents=True, exist_ok=True)
-    _write(out / "accelerator.v", verilog.encode())
-    _write(out / "image.bin", image.to_bytes())
+    write_whole(out / "accelerator.v", verilog.encode())
+    write_whole(out / "image.bin", image.to_bytes())
     show("compiling with Verilator")
     start = time.monotonic()
     build(verilog, TOP)
@@ -147,7 +147,7 @@ def run_network(
     result = _simulate(verilog, config, image, out / "image.bin", tokens, new, memory, show)
     report = _report(chosen, quantized, config, tokens, new, result, memory)
     report.simulation["build_seconds"] = built - start
-    _write(out / "report.json", report.to_json().encode())
+    write_whole(out / "report.json", report.to_json().encode())
     return report
 
 
@@ -299,13 +299,3 @@ def _first(wrong: np.ndarray, expected: Codes, received: Codes) -> dict[str, int
         return None
     token, index = wrong[0].tolist()
     return asdict(Mismatch(token, index, int(expected[token, index]), int(received[token, index])))
-
-
-def _write(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all."""
-    part = path.with_name(f"{path.name}.part")
-    try:
-        part.write_bytes(content)
-        os.replace(part, path)
-    finally:
-        part.unlink(missing_ok=True)

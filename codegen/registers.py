@@ -1,0 +1,144 @@
+"""The register map as software reads it: a C header, a page, and a driver in Python."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from codegen.image import Image
+from codegen.origin import Origin
+from models.registers import ADDRESS_BITS, WORD_BITS, Register
+
+PREFIX = "PUFFADDER"
+DRIVER = Path(__file__).with_name("driver.py.in")
+"""The driver without its head and its tables."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Where things are in the weight image, and what a transfer of tokens holds.
+
+    `image_words` and `row_words` count words of the port, the rest are bytes.
+    """
+
+    image_words: int
+    embedding_offset: int
+    embedding_stride: int
+    row_words: int
+    image_bytes: int
+    token_bytes: int
+    vocab: int
+
+    @classmethod
+    def of(cls, image: Image, token_bytes: int) -> "Layout":
+        stride, rows = image.row_words * image.octets, len(image.rows)
+        return cls(
+            image_words=len(image.stream),
+            embedding_offset=image.embedding,
+            embedding_stride=stride,
+            row_words=image.row_words,
+            image_bytes=image.embedding + rows * stride,
+            token_bytes=token_bytes,
+            vocab=rows,
+        )
+
+    def by_name(self) -> dict[str, tuple[int, str]]:
+        """Value and meaning, by the name of the constant."""
+        return {
+            "IMAGE_WORDS": (self.image_words, "port words that every token reads"),
+            "EMBEDDING_OFFSET": (self.embedding_offset, "bytes from the image to the embedding"),
+            "EMBEDDING_STRIDE": (self.embedding_stride, "bytes from a row to the next"),
+            "EMBEDDING_WORDS": (self.row_words, "port words of a row"),
+            "IMAGE_BYTES": (self.image_bytes, "bytes of the image, embedding included"),
+            "TOKEN_BYTES": (self.token_bytes, "bytes of a transfer of a token, the lowest first"),
+            "VOCAB": (self.vocab, "tokens that there are"),
+        }
+
+
+def c_header(registers: dict[str, Register], layout: Layout, origin: Origin) -> str:
+    """C header: byte offsets of words, shifts and masks of fields, and the layout of the image."""
+    guard = f"{PREFIX}_REGISTERS_H"
+    lines = [f"{origin.head('//')}#ifndef {guard}", f"#define {guard}"]
+    for register in registers.values():
+        lines += ["", f"// {_meaning(register)}"]
+        lines += _defines(register)
+    lines += ["", "// The weight image that comes along, and its tokens."]
+    for name, (value, meaning) in layout.by_name().items():
+        lines.append(f"#define {PREFIX}_LAYOUT_{name} {value}u // {meaning}")
+    return "\n".join([*lines, "", f"#endif // {guard}", ""])
+
+
+def _defines(register: Register) -> Iterator[str]:
+    for word, offset in register.words.items():
+        yield f"#define {PREFIX}_{word} 0x{offset:03x}u"
+    for field in register.fields:
+        name = f"{PREFIX}_{register.name}_{field.name.upper()}"
+        if field.access == "constant":
+            yield f"#define {PREFIX}_{register.name}_VALUE 0x{field.reset:08x}u"
+        elif len(register.fields) > 1 or field.bits < WORD_BITS:
+            mask = (1 << field.bits) - 1 << field.low
+            yield f"#define {name}_SHIFT {field.low}"
+            yield f"#define {name}_MASK 0x{mask:08x}u // {field.access}: {field.meaning}"
+
+
+def _meaning(register: Register) -> str:
+    if len(register.fields) > 1 or register.fields[0].bits < WORD_BITS:
+        return f"{register.name}."
+    field = register.fields[0]
+    return f"{register.name}, {register.bits} bits, {field.access}: {field.meaning}."
+
+
+def markdown(registers: dict[str, Register], layout: Layout, origin: Origin) -> str:
+    """Page with a row for each field, and the layout of the image."""
+    rows = [
+        f"| `0x{register.offset:03x}` | {register.name} | {_bits(field.low, field.bits)} | "
+        f"{field.name} | {field.access} | `0x{field.reset:x}` | {field.meaning} |"
+        for register in registers.values()
+        for field in register.fields
+    ]
+    values = [
+        f"| {name} | {value} | {meaning} |" for name, (value, meaning) in layout.by_name().items()
+    ]
+    return "\n".join(
+        [
+            *origin.head(">").splitlines(),
+            "",
+            "# Registers",
+            "",
+            f"AXI4-Lite, words of {WORD_BITS} bits, {1 << ADDRESS_BITS} bytes; a register of 64 "
+            "bits is two words, the lower first.",
+            "Access outside the registers is answered with SLVERR.",
+            "",
+            "| offset | register | bits | field | access | reset | meaning |",
+            "|---|---|---|---|---|---|---|",
+            *rows,
+            "",
+            "A run takes PROMPT_TOKENS tokens from the input stream and puts out one token after "
+            "each token that it reads: PROMPT_TOKENS + NEW_TOKENS - 1, of which the last "
+            "NEW_TOKENS are the generated text.",
+            "",
+            "## Image",
+            "",
+            "| name | value | meaning |",
+            "|---|---|---|",
+            *values,
+            "",
+        ]
+    )
+
+
+def _bits(low: int, count: int) -> str:
+    return f"{low + count - 1}:{low}" if count > 1 else f"{low}"
+
+
+def python_driver(registers: dict[str, Register], layout: Layout, origin: Origin) -> str:
+    """Source of a module with the class `Driver`, which needs nothing but Python."""
+    head, rest = DRIVER.read_text().split("# TABLES\n")
+    tables = ["FIELDS = {  # offset of the register, lowest bit, bits"]
+    for register in registers.values():
+        for field in register.fields:
+            place = f"(0x{register.offset:03X}, {field.low}, {field.bits})"
+            tables.append(f'    "{field.name}": {place},')
+    tables += ["}", f"VERSION = {registers['VERSION'].fields[0].reset:#x}"]
+    for name, (value, meaning) in layout.by_name().items():
+        tables.append(f"{name} = {value}  # {meaning}")
+    return origin.head("#") + head + "\n".join([*tables, ""]) + rest

