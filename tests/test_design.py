@@ -155,7 +155,7 @@ def refusal(path, *overrides):
     [
         ("huge", "give one of them"),
         ("mine.txt", "give one of them"),
-        ("scan.states=4", f"name the design before its overrides: {names()[0]} scan.states=4"),
+        ("scan.states=4", "name the design before its overrides: tiny scan.states=4"),
     ],
 )
 def test_names_a_design_that_is_not_there(design, way_out):

@@ -28,7 +28,7 @@ def find_design(design: str, overrides: tuple[str, ...] = ()) -> Design:
         raise InputError(
             f"design {design!r}",
             f"must be a file *.yaml or one of {', '.join(names())}",
-            f"name the design before its overrides: {names()[0]} {design}"
+            f"name the design before its overrides: tiny {design}"
             if "=" in design
             else "give one of them",
         )
