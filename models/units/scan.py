@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import ArrayLike
 
 from models.arith import round_shift
-from models.beats import Beat, Field, block_beat, fixed_beat, require_lanes
+from models.beats import Beat, Field, block_beat, fixed_beat, require_divisor
 from models.formats import Block, Codes, Fixed, Interval
 from models.units.discretize import DiscretizeConfig
 from models.units.quantize import QuantizeConfig, quantize
@@ -37,8 +37,8 @@ class ScanConfig:
     layers: int = 1
 
     def __post_init__(self) -> None:
-        require_lanes("scan channels:", self.channels, lanes=self.lanes)
-        require_lanes("scan states:", self.states, state=self.state)
+        require_divisor("scan channels", self.channels, lanes=self.lanes)
+        require_divisor("scan states", self.states, state=self.state)
         if self.layers < 1:
             raise ValueError(f"scan layers must be at least 1, not {self.layers}")
         if self.heads % self.groups:

@@ -372,11 +372,11 @@ def test_refuses_codes_out_of_range(function, at, wrong, message):
         ({"heads": 3, "groups": 2}, r"scan groups must divide heads = 3, not 2"),
         (
             {"lanes": 4, "channels": 8},
-            r"scan channels: lanes must divide lanes = 4, not 8; use 4 or a smaller power of two",
+            r"scan channels must divide lanes = 4, not 8; use 4 or a smaller power of two",
         ),
         (
             {"state": 24, "states": 16},
-            r"scan states: lanes must divide state = 24, not 16; use 8 or a smaller power of two",
+            r"scan states must divide state = 24, not 16; use 8 or a smaller power of two",
         ),
         (
             {"state": 12, "h_group": 4},
