@@ -13,7 +13,7 @@ from models.kernels.checks import require, require_block
 from models.units import discretize as unit
 from models.units.discretize import EXP2, FRACTION, MANTISSA, DiscretizeConfig
 
-FRACTION_BITS, MANTISSA_BITS, MANTISSA_TOP = FRACTION.frac, MANTISSA.width, MANTISSA.max_code
+FRACTION_BITS, MANTISSA_TOP = FRACTION.frac, MANTISSA.max_code
 
 
 def discretize(

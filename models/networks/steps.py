@@ -7,6 +7,7 @@ beats. The steps are part of the weights' stream; hardware has no loop of its ow
 from collections.abc import Sequence
 
 from models.beats import STEP
+from models.images import matrix_pass
 from models.networks.layer import LayerUnits, epsilon_code
 from models.networks.order import TARGETS, Section, Target, in_proj_order
 from models.networks.shape import Mamba2Shape
@@ -26,18 +27,16 @@ Words = dict[str, list[int]]
 
 def layer_steps(shape: Mamba2Shape, units: LayerUnits) -> Words:
     """Steps of one token in one layer."""
-    lanes, tile = units.lanes, units.matvec.rows
+    lanes = units.lanes
     model, inner = shape.d_model // lanes, shape.inner // lanes
     shared = shape.groups * shape.state // lanes
-    order = in_proj_order(shape, lanes, tile)
+    order = in_proj_order(shape, lanes, units.matvec.rows)
     norms = [shape.d_model] + [shape.inner // shape.groups] * shape.groups
     return {
         "norm_inputs": _steps([(STREAM, model), (GATED, inner)]),
         "norm_passes": _norm_passes(shape, units, norms),
         "kept": _steps([(KEPT, model)]),
-        "passes": units.matvec.pass_beat.pack(
-            beats=[model, inner], tiles=[len(order.rows) // tile, -(-shape.d_model // tile)]
-        ),
+        "passes": _passes([(len(order.rows), shape.d_model), (shape.d_model, shape.inner)], units),
         "targets": _targets([*order.sections, *_sections("update", shape.d_model, units)]),
         "roles": _steps([(B, shared), (C, shared), (X, inner)]),
     }
@@ -45,12 +44,12 @@ def layer_steps(shape: Mamba2Shape, units: LayerUnits) -> Words:
 
 def head_steps(shape: Mamba2Shape, units: LayerUnits) -> Words:
     """Steps of one token after the last layer: final norm and head."""
-    model, tiles = shape.d_model // units.lanes, -(-shape.vocab // units.matvec.rows)
+    model = shape.d_model // units.lanes
     return {
         "norm_inputs": _steps([(STREAM, model)]),
         "norm_passes": _norm_passes(shape, units, [shape.d_model]),
         "kept": _steps([(NOT_KEPT, model)]),
-        "passes": units.matvec.pass_beat.pack(beats=[model], tiles=[tiles]),
+        "passes": _passes([(shape.vocab, shape.d_model)], units),
         "targets": _targets(_sections("logits", shape.vocab, units)),
     }
 
@@ -60,6 +59,12 @@ def _norm_passes(shape: Mamba2Shape, units: LayerUnits, lengths: list[int]) -> l
         beats=[length // units.lanes for length in lengths],
         epsilon=[epsilon_code(shape.norm_eps, length, units.norm.i) for length in lengths],
     )
+
+
+def _passes(matrices: list[tuple[int, int]], units: LayerUnits) -> list[int]:
+    """Passes over matrices of so many rows and columns."""
+    beats, tiles = zip(*(matrix_pass(*each, units.matvec) for each in matrices), strict=True)
+    return units.matvec.pass_beat.pack(beats=beats, tiles=tiles)
 
 
 def _sections(target: Target, rows: int, units: LayerUnits) -> list[Section]:
