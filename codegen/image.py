@@ -48,6 +48,18 @@ class Image:
         """Address of the first row of the embedding."""
         return -(-len(self.stream) * self.octets // PAGE) * PAGE
 
+    def settings(self, prompt: int, new: int, base: int = 0) -> dict[str, int]:
+        """Registers of `models.registers` for a run, with the image at address `base`."""
+        return {
+            "prompt_tokens": prompt,
+            "new_tokens": new,
+            "image_address": base,
+            "image_words": len(self.stream),
+            "embedding_address": base + self.embedding,
+            "embedding_stride": self.row_words * self.octets,
+            "embedding_words": self.row_words,
+        }
+
     def to_bytes(self) -> bytes:
         """The image as it lies in memory, from address 0."""
         stream = b"".join(word.to_bytes(self.octets, "little") for word in self.stream)

@@ -2,11 +2,11 @@
 
 import hashlib
 import json
-import math
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from codegen.files import finite
 from codegen.image import Image
 from codegen.origin import NOTE, Origin
 from models.errors import InputError
@@ -37,7 +37,7 @@ def manifest(contents: Contents, files: dict[str, bytes], origin: Origin) -> str
             name: {"sha256": _hash(content), "bytes": len(content)}
             for name, content in sorted(files.items())
         },
-        "shape": _finite(asdict(config.shape)),
+        "shape": finite(asdict(config.shape)),
         "precision": design.pop("precision"),
         "design": design,
         "image": {
@@ -85,12 +85,3 @@ def verify(folder: Path) -> dict[str, Any]:
 
 def _hash(content: bytes) -> str:
     return hashlib.sha256(content).hexdigest()
-
-
-def _finite(value: Any) -> Any:
-    """JSON has no infinity: no limit is null."""
-    if isinstance(value, dict):
-        return {key: _finite(inner) for key, inner in value.items()}
-    if isinstance(value, list | tuple):
-        return [_finite(inner) for inner in value]
-    return None if isinstance(value, float) and not math.isfinite(value) else value

@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 
 from codegen.designs import find_design
-from codegen.files import write_whole
+from codegen.files import finite, write_whole
 from codegen.image import Image, network_image
 from codegen.verilog import to_verilog
 from hwsim.memory import MemoryModel
@@ -40,16 +40,6 @@ Show = Callable[[str], None]
 
 
 @dataclass(frozen=True)
-class Mismatch:
-    """The first logit code that differs."""
-
-    token: int
-    index: int
-    expected: int
-    received: int
-
-
-@dataclass(frozen=True)
 class RunReport:
     """What the hardware wrote, and whether it is what the integer network writes.
 
@@ -71,7 +61,7 @@ class RunReport:
         return bool(self.match["tokens"] and self.match["logits"])
 
     def to_json(self) -> str:
-        return json.dumps(asdict(self), indent=2)
+        return json.dumps(finite(asdict(self)), indent=2)
 
     def to_text(self) -> str:
         match, cycles, simulation = self.match, self.cycles, self.simulation
@@ -116,7 +106,7 @@ def run(
 
 def run_network(
     parameters: NetworkParameters,
-    chosen: Design,
+    design: Design,
     tokens: list[int],
     new: int,
     out: Path,
@@ -129,11 +119,11 @@ def run_network(
     not at all. `memory` is behind the read port; without it, one that answers after LATENCY cycles
     with a word in each. Raises InputError when the design does not fit the network.
     """
-    config = machine_config(parameters.shape, chosen)
+    config = machine_config(parameters.shape, design)
     show(f"quantizing {parameters.shape.parameters} parameters")
-    quantized = quantize_network(parameters, chosen.precision)
+    quantized = quantize_network(parameters, design.precision)
     image = network_image(quantized, config)
-    show(f"generating Verilog for design {chosen.name}")
+    show(f"generating Verilog for design {design.name}")
     verilog = to_verilog(Accelerator(config), TOP)
     out.mkdir(parents=True, exist_ok=True)
     write_whole(out / "accelerator.v", verilog.encode())
@@ -145,7 +135,7 @@ def run_network(
     show(f"simulating {len(tokens)} tokens of the prompt and {new} new ones")
     memory = memory or MemoryModel(config.port.port_bits, CLOCK_HZ, LATENCY)
     result = _simulate(verilog, config, image, out / "image.bin", tokens, new, memory, show)
-    report = _report(chosen, quantized, config, tokens, new, result, memory)
+    report = _report(design, quantized, config, tokens, new, result, memory)
     report.simulation["build_seconds"] = built - start
     write_whole(out / "report.json", report.to_json().encode())
     return report
@@ -180,17 +170,9 @@ def _simulate(
         "reset": "ap_rst_n",
         "memory": asdict(memory),
         "regions": [{"address": 0, "path": str(path.resolve())}],
-        "registers": {
-            "prompt_tokens": len(tokens),
-            "new_tokens": new,
-            "image_address": 0,
-            "image_words": len(image.stream),
-            "embedding_address": image.embedding,
-            "embedding_stride": image.row_words * image.octets,
-            "embedding_words": image.row_words,
-        },
+        "registers": image.settings(len(tokens), new),
         "counters": [],
-        "read": ["cycles", "read_error"],
+        "read": ["cycles"],
         "tokens": tokens,
         "willingness": 1.0,
         "poll": 1000,
@@ -257,9 +239,9 @@ def _report(
     shape = quantized.shape
     expected, logits = greedy(Network(quantized, compiled()), tokens, new)
     got = [int(word, 16) for word in result["tokens"]]
-    received = _logits(config.units.matvec.o_beat, result["logits"], shape.vocab)
-    same_shape = received.shape == logits.shape
-    wrong = np.argwhere(received != logits) if same_shape else np.zeros((1, 2), int)
+    received = _logits(config.units.matvec.o_beat, result["logits"], shape.vocab)[: len(logits)]
+    wrong = np.argwhere(received != logits[: len(received)])
+    missing = logits.size - received.size
     written = got[len(tokens) - 1 :]
     edges = [0, *result["token_edges"]]
     return RunReport(
@@ -271,10 +253,10 @@ def _report(
         tokens=written,
         match={
             "tokens": got == expected,
-            "logits": same_shape and not len(wrong),
+            "logits": not len(wrong) and not missing,
             "compared": int(logits.size),
-            "mismatches": len(wrong),
-            "first": _first(wrong, logits, received) if same_shape else None,
+            "mismatches": len(wrong) + missing,
+            "first": _first(wrong, logits, received),
         },
         cycles={
             "measured": result["registers"]["cycles"],
@@ -288,14 +270,22 @@ def _report(
 
 
 def _logits(beat: Beat, words: list[str], vocab: int) -> Codes:
-    """Logits (tokens, vocab) of the stream's words."""
+    """Logits (tokens, vocab) of the stream's words, of those tokens that are complete."""
     lanes = beat.fields[0].count
-    codes = beat.unpack([int(word, 16) for word in words])["y"]
-    return codes.reshape(-1, -(-vocab // lanes) * lanes)[:, :vocab]
+    beats = -(-vocab // lanes)
+    whole = words[: len(words) // beats * beats]
+    codes = beat.unpack([int(word, 16) for word in whole])["y"]
+    return codes.reshape(-1, beats * lanes)[:, :vocab]
 
 
 def _first(wrong: np.ndarray, expected: Codes, received: Codes) -> dict[str, int] | None:
+    """The first logit code that differs."""
     if not len(wrong):
         return None
     token, index = wrong[0].tolist()
-    return asdict(Mismatch(token, index, int(expected[token, index]), int(received[token, index])))
+    return {
+        "token": token,
+        "index": index,
+        "expected": int(expected[token, index]),
+        "received": int(received[token, index]),
+    }

@@ -10,6 +10,7 @@ from models.networks.machine import machine_config
 from models.networks.mamba2 import Network, compiled
 from models.precision import NAMED
 from models.quantization.rtn import quantize_network
+from reports.run import greedy
 from rtl.core import connect
 from rtl.machine import Machine
 from tests.networks.examples import GROUPED, ODD, PLAIN, random_parameters
@@ -40,29 +41,6 @@ class Started(wiring.Component):
         return m
 
 
-def greedy(network, prompt, new):
-    """Tokens that are read, and their logits, when each new one is the likeliest."""
-    states, tokens, logits = network.start(), [*prompt], []
-    for at in range(len(prompt) + new - 1):
-        one, states = network.decode(states, tokens[at])
-        logits.append(one)
-        if at >= len(prompt) - 1:
-            tokens.append(int(np.argmax(one)))
-    return tokens[: len(logits)], np.array(logits)
-
-
-def settings_of(image, prompt, new, base=0x10000):
-    return {
-        "prompt_tokens": prompt,
-        "new_tokens": new,
-        "image_address": base,
-        "image_words": len(image.stream),
-        "embedding_address": base + image.embedding,
-        "embedding_stride": image.row_words * image.octets,
-        "embedding_words": image.row_words,
-    }
-
-
 @pytest.mark.parametrize(("offer", "accept"), [(1.0, 1.0), (0.5, 0.5)])
 @pytest.mark.parametrize(
     ("shape", "parallelism", "precision"),
@@ -78,8 +56,9 @@ def test_machine_agrees(shape, parallelism, precision, offer, accept):
     config = machine_config(shape, design(*parallelism, precision))
     image = network_image(quantized, config)
     prompt, new = [3, 17], 2
-    tokens, logits = greedy(Network(quantized, compiled()), prompt, new)
-    settings = settings_of(image, len(prompt), new)
+    chosen, logits = greedy(Network(quantized, compiled()), prompt, new)
+    tokens = [*prompt, *chosen[len(prompt) - 1 : -1]]
+    settings = image.settings(len(prompt), new, base=0x10000)
     rows = [settings["embedding_address"] + t * settings["embedding_stride"] for t in tokens]
     counts = [image.row_words, len(image.stream)] * len(tokens)
     inputs = {
@@ -93,7 +72,7 @@ def test_machine_agrees(shape, parallelism, precision, offer, accept):
             words=counts,
         ),
         "o_logits": config.units.matvec.o_beat.pack(y=padded),
-        "o_tokens": np.argmax(logits, axis=-1).tolist(),
+        "o_tokens": chosen,
     }
     run = run_streams(Started(config, settings), inputs, outputs, offer=offer, accept=accept)
     assert run.outputs == outputs
