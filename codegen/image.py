@@ -1,6 +1,6 @@
 """Weights as words: what a layer is fed for a token, and the memory image of a whole network."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,26 +12,35 @@ from models.networks.machine import EMBEDDED, LOOPED, MachineConfig
 from models.networks.order import PADDING, conv_order, in_proj_order
 from models.networks.quantized import Matrix, QuantizedLayer, QuantizedNetwork
 from models.networks.shape import Mamba2Shape
-from models.networks.steps import head_steps, layer_steps
+from models.networks.steps import Words, head_steps, layer_steps
+from models.networks.stream import (
+    PacketLayout,
+    head_packets,
+    layer_packets,
+    prefix_words,
+    row_packet,
+    spill_parts,
+)
 from models.units.conv1d import pack_weights
 from models.units.fetch import Packet, pack
+from models.units.spill import Part
 
 PAGE = 4096
 """Bytes that the embedding is aligned to."""
-
-Words = dict[str, list[int]]
 
 
 @dataclass(frozen=True)
 class Image:
     """What the accelerator reads: the stream of every token, and a row for each token.
 
-    Words of the port's width, the lowest octets first in memory. `stream` starts at 0;
-    row r of the embedding, `row_words` long, at `embedding + r * row_words * port octets`.
+    Words of the port's width, the lowest octets first in memory. `stream` starts at 0, of which the
+    `prefix` first words can be read before the token is known; row r of the embedding, `row_words`
+    long, at `embedding + r * row_words * port octets`.
     """
 
     port_bits: int
     stream: list[int]
+    prefix: int
     rows: list[list[int]]
 
     @property
@@ -55,6 +64,7 @@ class Image:
             "new_tokens": new,
             "image_address": base,
             "image_words": len(self.stream),
+            "prefix_words": self.prefix,
             "embedding_address": base + self.embedding,
             "embedding_stride": self.row_words * self.octets,
             "embedding_words": self.row_words,
@@ -69,62 +79,63 @@ class Image:
 
 def network_image(quantized: QuantizedNetwork, machine: MachineConfig) -> Image:
     """Image of a whole network for `machine`."""
-    config = machine.fetch
+    config, state = machine.fetch, _state(machine)
     packets = [
         packet
         for index, layer in enumerate(quantized.layers)
-        for packet in _layer_packets(layer, LOOPED if index else EMBEDDED, machine)
+        for packet in _filled(
+            layer_packets(machine, index), _of_layer(layer, index, machine) | state[index]
+        )
     ]
-    packets += _head_packets(quantized, machine)
+    packets += _filled(head_packets(machine), _of_head(quantized, machine))
     rows = [
-        pack([Packet((("embedding", machine.embedding_beat.pack(x=row)),))], config)
-        for row in quantized.embedding
+        pack(_filled([row_packet(machine)], {"embedding": words}), config)
+        for words in (machine.embedding_beat.pack(x=row) for row in quantized.embedding)
     ]
-    return Image(config.port_bits, pack(packets, config), rows)
+    return Image(config.port_bits, pack(packets, config), prefix_words(machine), rows)
 
 
-def _layer_packets(layer: QuantizedLayer, source: int, machine: MachineConfig) -> Iterator[Packet]:
-    """Steps and small weights first: they wait on chip while the matrices stream past."""
+def _filled(layouts: Iterable[PacketLayout], words: Words) -> Iterator[Packet]:
+    """Packets of `layouts`, each with the next of its targets' `words`."""
+    taken = dict.fromkeys(words, 0)
+    for layout in layouts:
+        parts = []
+        for name, beats in layout.beats.items():
+            parts.append((name, words[name][taken[name] : taken[name] + beats]))
+            taken[name] += beats
+        yield Packet(tuple(parts), layout.repeats)
+
+
+def _of_layer(layer: QuantizedLayer, index: int, machine: MachineConfig) -> Words:
     shape, units = machine.shape, machine.units
-    yield _source(source, shape, units)
-    for words in (layer_steps(shape, units), _small_weights(layer, shape, units)):
-        for name, beats in words.items():
-            yield Packet(((name, beats),))
-    for matrix in _projections(layer, shape, units):
-        yield from _matrix_packets(matrix, machine)
+    source = _source(LOOPED if index else EMBEDDED, shape, units)
+    return source | layer_steps(shape, units) | layer_words(layer, shape, units)
 
 
-def _head_packets(quantized: QuantizedNetwork, machine: MachineConfig) -> Iterator[Packet]:
-    shape, units, head = machine.shape, machine.units, quantized.head
-    yield _source(LOOPED, shape, units)
-    for name, beats in head_steps(shape, units).items():
-        yield Packet(((name, beats),))
-    yield Packet((("norm", units.norm.weight_beat.pack(weight=quantized.final_norm)),))
-    yield from _matrix_packets(head, machine)
+def _state(machine: MachineConfig) -> list[Words]:
+    """The state of each layer, zeros, and where it is written back to; nothing when on chip."""
+    layers, spill = machine.shape.layers, machine.spill
+    if spill is None:
+        return [{}] * layers
+    parts = spill_parts(machine)
+    columns = zip(*parts, strict=True)
+    steps = spill.step_beat.pack(**dict(zip(Part._fields, columns, strict=True)))
+    each = len(parts) // layers
+    words = machine.units.scan.state_words // layers
+    return [
+        {"state": [0] * words, "spills": steps[at * each : (at + 1) * each]} for at in range(layers)
+    ]
 
 
-def _source(port: int, shape: Mamba2Shape, units: LayerUnits) -> Packet:
-    return Packet((("sources", STEP.pack(port=[port], beats=[shape.d_model // units.lanes])),))
+def _of_head(quantized: QuantizedNetwork, machine: MachineConfig) -> Words:
+    shape, units = machine.shape, machine.units
+    norm = {"norm": units.norm.weight_beat.pack(weight=quantized.final_norm)}
+    source = _source(LOOPED, shape, units)
+    return source | head_steps(shape, units) | norm | _pack(quantized.head, units)
 
 
-def _matrix_packets(matrix: Matrix, machine: MachineConfig) -> Iterator[Packet]:
-    """All biases, then in turn scales and the weights that they belong to.
-
-    A word of scales holds several, and handing out a second word would keep the port waiting; so
-    weights follow each word where a tile's weight groups can be divided that way.
-    """
-    matvec, words = machine.units.matvec, _pack(matrix, machine.units)
-    tiles, groups = -(-len(matrix.weights) // matvec.rows), matrix.scales.shape[1]
-    per_word = max(1, machine.fetch.port_bits // matvec.scale_beat.bits)
-    share = groups
-    if matrix.weights.shape[1] % matvec.group == 0:
-        share = max(n for n in range(1, min(groups, per_word) + 1) if groups % n == 0)
-    if "bias" in words:
-        yield Packet((("bias", words["bias"]),))
-    yield Packet(
-        (("scales", words["scales"]), ("weights", words["weights"])),
-        repeats=tiles * groups // share,
-    )
+def _source(port: int, shape: Mamba2Shape, units: LayerUnits) -> Words:
+    return {"sources": STEP.pack(port=[port], beats=[shape.d_model // units.lanes])}
 
 
 def layer_words(layer: QuantizedLayer, shape: Mamba2Shape, units: LayerUnits) -> Words:
@@ -138,12 +149,12 @@ def _projections(
     layer: QuantizedLayer, shape: Mamba2Shape, units: LayerUnits
 ) -> tuple[Matrix, Matrix]:
     """in_proj, its rows in the order of computation, and out_proj."""
-    order = in_proj_order(shape, units.lanes, units.matvec.rows)
+    order = in_proj_order(shape, units.lanes, units.matvec.rows, units.order)
     return _permuted(layer.in_proj, order.rows), layer.out_proj
 
 
 def _small_weights(layer: QuantizedLayer, shape: Mamba2Shape, units: LayerUnits) -> Words:
-    channels = conv_order(shape)
+    channels = conv_order(shape, units.order)
     groups = channels[:: units.conv1d.x.group] // units.conv1d.x.group
     heads = padded_heads(shape, units.lanes) - shape.heads
     return {

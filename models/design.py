@@ -1,16 +1,18 @@
 """Design: how much hardware, in which formats. Read from YAML, checked whole."""
 
-import errno
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
-import yaml
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
+from models.documents import check, keys_of, parse, read_mapping
 from models.errors import InputError
 from models.precision import NAMED, Precision
 
 Count = Annotated[int, Field(ge=1, strict=True)]
+
+Order = Literal["interleaved", "naive"]
+"""Of in_proj's rows: what the scan needs first, or as the checkpoint has them."""
 
 
 def _named(value: Any) -> Any:
@@ -50,6 +52,19 @@ class MemoryPort(BaseModel):
     prefetch: Annotated[int, Field(ge=3)] = 64  # beats of weights waiting before the multipliers
 
 
+class StateStore(BaseModel):
+    """Where the scan's state stays from token to token, and how much of it waits on chip.
+
+    In memory, its words come with the weights and are written back. With 2 buffers, the next head's
+    words are on chip while one is scanned; with 1, the port waits for the scan.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    placement: Literal["chip", "memory"] = "chip"
+    buffers: Literal[1, 2] = 2
+
+
 class Design(BaseModel):
     """A design: parallelism and formats. `lanes` channels travel in a beat between units."""
 
@@ -60,7 +75,15 @@ class Design(BaseModel):
     matvec: MatvecParallelism
     scan: ScanParallelism
     memory: MemoryPort = MemoryPort()
+    state: StateStore = StateStore()
+    order: Order = "interleaved"
     precision: Annotated[Precision, BeforeValidator(_named)] = NAMED["w8a8"]
+    device: str | None = None
+    """Name or file of the board; without one, a plain memory is assumed and anything fits."""
+    clock_hz: Annotated[float, Field(ge=1e6, allow_inf_nan=False)] | None = None
+    """Without it, the device's."""
+    counters: Annotated[bool, Field(strict=True)] = True
+    """Cycles of each unit by what it is at, in registers."""
 
 
 def read_design(path: Path, overrides: tuple[str, ...] = ()) -> Design:
@@ -68,45 +91,12 @@ def read_design(path: Path, overrides: tuple[str, ...] = ()) -> Design:
 
     Raises InputError naming the file, the key, the rule and the value of everything wrong in it.
     """
-    raw = _parse(_read(path), f"{path}")
-    if not isinstance(raw, dict):
-        raise InputError(f"{path}", f"must be a mapping of design keys, not {raw!r}", _keys())
+    raw = read_mapping(path, Design, "design")
     for text in overrides:
         _override(raw, text)
-    try:
-        return Design.model_validate({"name": path.stem} | raw)
-    except ValidationError as error:
-        place = " with ".join(filter(None, [f"{path}", " ".join(overrides)]))
-        thing, rule = _problem(error.errors()[0])
-        others = [" ".join(_problem(problem)) for problem in error.errors()[1:]]
-        ways_out = dict.fromkeys(_way_out(problem) for problem in error.errors())
-        raise InputError(
-            f"{place}: {thing}", "; ".join([rule, *others]), "; ".join(ways_out)
-        ) from None
-
-
-def _read(path: Path) -> str:
-    try:
-        return path.read_text()
-    except UnicodeDecodeError as error:
-        problem = f"one with the byte {error.object[error.start]:#04x} at {error.start}"
-    except OSError as error:
-        problem = "missing" if error.errno == errno.ENOENT else f"'{error.strerror}'"
-    raise InputError(f"{path}", f"must be a readable text file, not {problem}", "check the path")
-
-
-def _parse(text: str, place: str) -> Any:
-    """What the YAML `text` says. Numbers and dates that are none are no YAMLError but ValueError.
-
-    Raises InputError, with the position in the text, when it is not YAML.
-    """
-    try:
-        return yaml.safe_load(text)
-    except (yaml.YAMLError, ValueError) as error:
-        problem = " ".join(str(error).split())
-    except RecursionError:
-        problem = "nested too deeply"
-    raise InputError(place, f"must be YAML, not with an error: {problem}", "mend the YAML")
+    place = " with ".join(filter(None, [f"{path}", " ".join(overrides)]))
+    correct = "correct it in the file, or override it like scan.states=8"
+    return check(Design, {"name": path.stem} | raw, place, "design", correct)
 
 
 def _override(raw: dict[str, Any], text: str) -> None:
@@ -120,44 +110,6 @@ def _override(raw: dict[str, Any], text: str) -> None:
             inner = raw[folder] = NAMED[inner].model_dump()
         if not isinstance(inner, dict):
             raise InputError(f"override {text!r}", f"must name a key of a mapping, but "
-                             f"{folder} is {inner!r}", _keys())  # fmt: skip
+                             f"{folder} is {inner!r}", keys_of(Design, "design"))  # fmt: skip
         raw = inner
-    raw[leaf] = _parse(value, f"override {text!r}")
-
-
-_RULES = {
-    "missing": "must be given",
-    "extra_forbidden": "must not be there",
-    "int_type": "must be an integer, not {input!r}",
-    "greater_than_equal": "must be at least {ge}, not {input!r}",
-    "less_than_equal": "must be at most {le}, not {input!r}",
-    "string_type": "must be a text, not {input!r}",
-    "literal_error": "must be {expected}, not {input!r}",
-    "model_type": "must be a mapping, not {input!r}",
-}
-"""What a design file must be, by the type of pydantic's error."""
-
-
-def _problem(problem: Any) -> tuple[str, str]:
-    """The thing that is wrong, and the rule that it breaks."""
-    thing, kind = ".".join(str(part) for part in problem["loc"]) or "design", problem["type"]
-    if kind in _RULES:
-        return thing, _RULES[kind].format(input=problem["input"], **problem.get("ctx", {}))
-    message = problem["msg"].removeprefix("Value error, ")
-    if not message.startswith("must"):
-        thing += ":"  # the message names a thing within
-    return thing, message if " not " in message else f"{message}, not {problem['input']!s}"
-
-
-def _way_out(problem: Any) -> str:
-    if problem["type"] in ("missing", "extra_forbidden"):
-        return _keys(*problem["loc"][:-1])
-    return "correct it in the file, or override it like scan.states=8"
-
-
-def _keys(*folders: str) -> str:
-    """The keys of a design, or of the mapping `folders` in it."""
-    model: Any = Design
-    for folder in folders:
-        model = model.model_fields[folder].annotation
-    return f"{'.'.join(folders) or 'a design'} has the keys {', '.join(model.model_fields)}"
+    raw[leaf] = parse(value, f"override {text!r}")

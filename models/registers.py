@@ -81,13 +81,17 @@ _FIXED = (
     Register(
         "STATUS",
         0x10,
-        (Field("read_error", 1, "read-only", "the memory answered a read with an error", 0),),
+        (
+            Field("read_error", 1, "read-only", "the memory answered a read with an error", 0),
+            Field("write_error", 1, "read-only", "the memory answered a write with an error", 1),
+        ),
     ),
     _value("VERSION", 0x14, "constant", "version of this map", reset=VERSION),
     _value("PROMPT_TOKENS", 0x18, "read-write", "tokens to take from the input stream"),
     _value("NEW_TOKENS", 0x1C, "read-write", "tokens to generate"),
     _value("IMAGE_ADDRESS", 0x20, "read-write", "bytes; the weight image in memory", bits=64),
     _value("IMAGE_WORDS", 0x28, "read-write", "port words of the image that a token reads"),
+    _value("PREFIX_WORDS", 0x2C, "read-write", "of them, the first that need no token to be known"),
     _value("EMBEDDING_ADDRESS", 0x30, "read-write", "bytes; the embedding's first row", bits=64),
     _value("EMBEDDING_STRIDE", 0x38, "read-write", "bytes from a row to the next"),
     _value("EMBEDDING_WORDS", 0x3C, "read-write", "port words of a row"),

@@ -10,7 +10,7 @@ import numpy as np
 from codegen.designs import find_design
 from codegen.image import layer_words
 from codegen.verilog import to_verilog
-from models.design import Design
+from models.design import Design, StateStore
 from models.errors import InputError
 from models.formats import Codes
 from models.networks.layer import layer_units
@@ -100,14 +100,15 @@ def verify_layer(
 ) -> LayerReport:
     """Run layer `index` on `design` in Verilator over `tokens`, beside the integer network.
 
-    `willingness` is the chance that a producer or a consumer is willing on an edge. Raises
-    InputError when the layer does not exist or the design does not fit the network.
+    Alone, a layer keeps its state on chip, whatever the design says. `willingness` is the chance
+    that a producer or a consumer is willing on an edge. Raises InputError when the layer does not
+    exist or the design does not fit the network.
     """
     shape = quantized.shape
     if not 0 <= index < shape.layers:
         rule = f"must be in 0..{shape.layers - 1}, not {index}"
         raise InputError("layer index", rule, "count the network's layers from 0")
-    units = layer_units(shape, design)
+    units = layer_units(shape, design.model_copy(update={"state": StateStore()}))
     stream, expected = layer_codes(quantized, index, tokens)
 
     start = time.monotonic()

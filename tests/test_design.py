@@ -55,6 +55,10 @@ def test_overrides(write):
         (GOOD.replace("lanes: 4", "lanes: yes"),
          f": lanes must be an integer, not True; {CORRECT}"),
         (GOOD + "name: 3", f": name must be a text, not 3; {CORRECT}"),
+        (GOOD + "counters: 1", f": counters must be true or false, not 1; {CORRECT}"),
+        (GOOD + "device: 85", f": device must be a text, not 85; {CORRECT}"),
+        (GOOD + "clock_hz: 400", f": clock_hz must be at least 1000000.0, not 400; {CORRECT}"),
+        (GOOD + "clock_hz: fast", f": clock_hz must be a number, not 'fast'; {CORRECT}"),
         (GOOD.replace("{rows: 4, columns: 4}", "4"),
          f": matvec must be a mapping, not 4; {CORRECT}"),
         (GOOD + "precision: w3a3", ": precision must be one of w8a8, w4a8, w4a4 or a mapping, "
@@ -64,6 +68,8 @@ def test_overrides(write):
         (GOOD + "precision: {weight_bits: 9, weight_scale: float}", ": precision.weight_bits must "
          "be at most 8, not 9; precision.weight_scale must be 'pot', 'pot2' or 'mantissa', "
          f"not 'float'; {CORRECT}"),
+        (GOOD + "order: mixed", ": order must be 'interleaved' or 'naive', not 'mixed'; "
+         f"{CORRECT}"),
     ],
 )  # fmt: skip
 def test_names_the_mistake(write, text, message):

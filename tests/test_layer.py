@@ -19,12 +19,13 @@ from tests.networks.examples import GROUPED, ODD, PLAIN, random_parameters
 from tests.streams import run_streams
 
 
-def design(lanes, rows, columns, channels, states, precision):
+def design(lanes, rows, columns, channels, states, precision, order="interleaved"):
     return Design(
         name="test",
         lanes=lanes,
         matvec=MatvecParallelism(rows=rows, columns=columns),
         scan=ScanParallelism(channels=channels, states=states),
+        order=order,
         precision=NAMED[precision],
     )
 
@@ -38,17 +39,19 @@ PARALLELISMS = {
 
 @pytest.mark.parametrize(("offer", "accept"), WILLING)
 @pytest.mark.parametrize(
-    ("shape", "parallelism", "precision"),
+    ("shape", "parallelism", "precision", "order"),
     [
-        (PLAIN, (4, 8, 8, 2, 8), "w8a8"),
-        (GROUPED, (8, 16, 16, 1, 4), "w4a4"),
-        (ODD, (2, 8, 4, 1, 16), "w4a8"),
+        (PLAIN, (4, 8, 8, 2, 8), "w8a8", "interleaved"),
+        (GROUPED, (8, 16, 16, 1, 4), "w4a4", "interleaved"),
+        (ODD, (2, 8, 4, 1, 16), "w4a8", "interleaved"),
+        (GROUPED, (8, 16, 16, 1, 4), "w4a4", "naive"),
+        (ODD, (2, 8, 4, 1, 16), "w4a8", "naive"),
     ],
-    ids=["plain", "groups", "odd"],
+    ids=["plain", "groups", "odd", "naive_groups", "naive_odd"],
 )
-def test_layer_agrees(shape, parallelism, precision, offer, accept):
+def test_layer_agrees(shape, parallelism, precision, order, offer, accept):
     quantized = quantize_network(random_parameters(shape), NAMED[precision])
-    units = layer_units(shape, design(*parallelism, precision))
+    units = layer_units(shape, design(*parallelism, precision, order))
     index, tokens = shape.layers - 1, np.array([1, 20, 7])
     stream, expected = layer_codes(quantized, index, tokens)
     words = layer_words(quantized.layers[index], shape, units)

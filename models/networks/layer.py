@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from models import tables
 from models.beats import STEP, Beat, require_divisor
-from models.design import Design
+from models.design import Design, Order
 from models.errors import InputError
 from models.formats import Fixed
 from models.networks.shape import Mamba2Shape
@@ -41,6 +41,7 @@ class LayerUnits:
     scan_output: QuantizeConfig
     gate: GateConfig
     residual: ResidualConfig
+    order: Order = "interleaved"
 
     @property
     def lanes(self) -> int:
@@ -48,7 +49,10 @@ class LayerUnits:
 
     @property
     def fed(self) -> dict[str, Beat]:
-        """Beats of what a layer is fed beside the residual stream: weights, and steps, by name."""
+        """Beats of what a layer is fed beside the residual stream: weights, and steps, by name.
+
+        Also the words of a state that is not on chip.
+        """
         beats = {
             "norm": self.norm.weight_beat,
             "weights": self.matvec.weight_beat,
@@ -62,11 +66,13 @@ class LayerUnits:
             "targets": STEP,
             "roles": STEP,
         }
-        return beats | ({"bias": self.matvec.bias_beat} if self.matvec.bias else {})
+        bias = {"bias": self.matvec.bias_beat} if self.matvec.bias else {}
+        state = {"state": self.scan.state_beat} if self.scan.spilled else {}
+        return beats | bias | state
 
 
 def layer_units(shape: Mamba2Shape, design: Design, layers: int = 1) -> LayerUnits:
-    """Configurations for a network of `shape` on `design`, with the state of `layers` on chip.
+    """Configurations for a network of `shape` on `design`, with the states of `layers`.
 
     Raises InputError when the design's parallelism or formats do not fit the network's shape.
     """
@@ -155,11 +161,36 @@ def _layer_units(shape: Mamba2Shape, design: Design, p: Precision, layers: int) 
             channels=design.scan.channels,
             states=design.scan.states,
             layers=layers,
+            spilled=design.state.placement == "memory",
         ),
         scan_output=QuantizeConfig(p.scan_output, lanes),
         gate=GateConfig(y=p.scan_output, z=p.scan_input, o=p.stream, lanes=lanes),
         residual=ResidualConfig(p.stream, lanes),
+        order=design.order,
     )
+
+
+def queue_depths(shape: Mamba2Shape, units: LayerUnits) -> dict[str, int]:
+    """Beats that each queue between a layer's units holds, by what waits in it; 0 for no queue.
+
+    A head's y waits for its z, which in_proj computes after all of its x; in the naive order the
+    whole z waits for y, and the whole x until B, C and the heads behind it have gone by. The gated
+    norm holds one group until out_proj takes it, after in_proj; those behind wait before it.
+    """
+    model, inner, head = (
+        length // units.lanes for length in (shape.d_model, shape.inner, shape.head_dim)
+    )
+    naive = units.order == "naive"
+    return {
+        "looped": model + 2,  # from a layer to the next one
+        "kept": model + 2,
+        "rows": 3,
+        "activated": 3,
+        "x": inner + 2 if naive else 0,
+        "y": head + 2,
+        "z": inner + 2 if naive else 3,
+        "gated": 3 if naive else inner - inner // shape.groups + 3,
+    }
 
 
 def _require_parallelism(shape: Mamba2Shape, design: Design) -> None:

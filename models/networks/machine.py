@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from models.beats import STEP, Beat, fixed_beat
+from models.counters import counters
 from models.design import Design
 from models.errors import InputError
 from models.formats import Fixed
@@ -12,6 +13,7 @@ from models.networks.shape import Mamba2Shape
 from models.networks.steps import layer_steps
 from models.units.argmax import ArgmaxConfig
 from models.units.fetch import FetchConfig, Target
+from models.units.spill import SpillConfig
 
 EMBEDDED, LOOPED = 0, 1
 """Where a layer's input comes from: the embedding, or the layer before."""
@@ -21,7 +23,8 @@ EMBEDDED, LOOPED = 0, 1
 class MachineConfig:
     """Configurations of everything in a generated accelerator.
 
-    `embedding` is the format of the embedding's rows, whose beats carry `lanes` codes.
+    `embedding` is the format of the embedding's rows, whose beats carry `lanes` codes. `spill` is
+    there when the state is in memory.
     """
 
     shape: Mamba2Shape
@@ -31,6 +34,7 @@ class MachineConfig:
     fetch: FetchConfig
     argmax: ArgmaxConfig
     embedding: Fixed
+    spill: SpillConfig | None
 
     @property
     def embedding_beat(self) -> Beat:
@@ -40,6 +44,11 @@ class MachineConfig:
     def token_beat(self) -> Beat:
         """A token."""
         return self.argmax.o_beat
+
+    @property
+    def counters(self) -> list[str]:
+        """Names of the counters that are there, as `models.registers.register_map` takes them."""
+        return counters() if self.design.counters else []
 
 
 def machine_config(shape: Mamba2Shape, design: Design) -> MachineConfig:
@@ -68,7 +77,14 @@ def machine_config(shape: Mamba2Shape, design: Design) -> MachineConfig:
         fetch=fetch,
         argmax=ArgmaxConfig(precision.stream, shape.vocab, units.lanes),
         embedding=precision.embedding,
+        spill=_spill(design, units),
     )
+
+
+def _spill(design: Design, units: LayerUnits) -> SpillConfig | None:
+    if not units.scan.spilled:
+        return None
+    return SpillConfig(design.memory.port_bits, units.scan.state_beat)
 
 
 def _targets(shape: Mamba2Shape, design: Design, units: LayerUnits) -> tuple[Target, ...]:
@@ -83,11 +99,14 @@ def _targets(shape: Mamba2Shape, design: Design, units: LayerUnits) -> tuple[Tar
         "weights": design.memory.prefetch,
         "scales": design.memory.prefetch,
         "bias": -(-units.matvec.max_rows // units.matvec.rows),
+        "state": design.state.buffers * units.scan.head_words if design.state.buffers > 1 else 3,
     }
     embedded = fixed_beat(lanes, x=design.precision.embedding)
     fed = [Target(name, beat, max(3, depths[name])) for name, beat in units.fed.items()]
+    spill = _spill(design, units)
     return (
         *fed,
+        *([Target("spills", spill.step_beat)] if spill else []),
         Target("sources", STEP),
         Target("embedding", embedded, max(3, shape.d_model // lanes)),
     )

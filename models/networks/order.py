@@ -1,7 +1,9 @@
 """Order of a layer's rows and channels: what in_proj computes first, and where each beat goes.
 
-The time steps, B and C come first, then x and z head by head: the scan of a head runs while
-in_proj still streams (LightMamba, section V). Weight image, hardware and schedule read it here.
+Interleaved, the time steps, B and C come first, then x and z head by head: the scan of a head runs
+while in_proj still streams (LightMamba, section V). Naive, it is the checkpoint's own order z, x,
+B, C, time steps: the scan begins when in_proj is through, and whole vectors of z and x wait for it.
+Weight image, hardware and schedule read it here.
 """
 
 from dataclasses import dataclass
@@ -9,6 +11,7 @@ from typing import Literal
 
 import numpy as np
 
+from models.design import Order
 from models.formats import Codes
 from models.networks.layer import padded_heads
 from models.networks.shape import Mamba2Shape
@@ -40,17 +43,24 @@ class InProjOrder:
     sections: tuple[Section, ...]
 
 
-def in_proj_order(shape: Mamba2Shape, lanes: int, tile: int) -> InProjOrder:
+def in_proj_order(
+    shape: Mamba2Shape, lanes: int, tile: int, order: Order = "interleaved"
+) -> InProjOrder:
     """Order of in_proj's rows, for beats of `lanes` and tiles of `tile` rows."""
     z, x, b, c, dt = _starts(shape)
     shared = shape.groups * shape.state
     heads = np.full(padded_heads(shape, lanes), PADDING)
     heads[: shape.heads] = dt + np.arange(shape.heads)
-    parts: list[tuple[Target, Codes]] = [("heads", heads)]
-    parts += [("conv", start + np.arange(shared)) for start in (b, c)]
-    for head in range(shape.heads):
-        channels = head * shape.head_dim + np.arange(shape.head_dim)
-        parts += [("conv", x + channels), ("gate", z + channels)]
+    vectors: list[tuple[Target, Codes]] = [("conv", start + np.arange(shared)) for start in (b, c)]
+    parts: list[tuple[Target, Codes]]
+    if order == "naive":
+        whole = np.arange(shape.inner)
+        parts = [("gate", z + whole), ("conv", x + whole), *vectors, ("heads", heads)]
+    else:
+        parts = [("heads", heads), *vectors]
+        for head in range(shape.heads):
+            channels = head * shape.head_dim + np.arange(shape.head_dim)
+            parts += [("conv", x + channels), ("gate", z + channels)]
     missing = -sum(len(rows) for _, rows in parts) % tile
     if missing:
         parts.append(("dropped", np.full(missing, PADDING)))
@@ -60,9 +70,27 @@ def in_proj_order(shape: Mamba2Shape, lanes: int, tile: int) -> InProjOrder:
     )
 
 
-def conv_order(shape: Mamba2Shape) -> Codes:
-    """Channels of the convolution (conv_channels,) in the order of computation: B, C, x."""
-    return np.roll(np.arange(shape.conv_channels), -shape.inner)
+def tiles_before_heads(
+    shape: Mamba2Shape, lanes: int, tile: int, order: Order = "interleaved"
+) -> list[int]:
+    """Tiles of in_proj that the scan of each head, and of those before it, needs."""
+    rows = in_proj_order(shape, lanes, tile, order).rows
+    place = np.zeros(shape.in_proj_rows, np.int64)
+    place[rows[rows != PADDING]] = np.flatnonzero(rows != PADDING)
+    _, x, b, _, _ = _starts(shape)
+    shared = place[b:].max()
+    heads = place[x:b].reshape(shape.heads, -1).max(axis=1)
+    last = np.maximum.accumulate(np.maximum(heads, shared))
+    return (last // tile + 1).tolist()
+
+
+def conv_order(shape: Mamba2Shape, order: Order = "interleaved") -> Codes:
+    """Channels of the convolution (conv_channels,) in the order of computation.
+
+    B, C, x; as they are, x, B, C, in the naive order.
+    """
+    channels = np.arange(shape.conv_channels)
+    return channels if order == "naive" else np.roll(channels, -shape.inner)
 
 
 def _starts(shape: Mamba2Shape) -> tuple[int, ...]:

@@ -30,7 +30,8 @@ def layer_steps(shape: Mamba2Shape, units: LayerUnits) -> Words:
     lanes = units.lanes
     model, inner = shape.d_model // lanes, shape.inner // lanes
     shared = shape.groups * shape.state // lanes
-    order = in_proj_order(shape, lanes, units.matvec.rows)
+    order = in_proj_order(shape, lanes, units.matvec.rows, units.order)
+    vectors, x = [(B, shared), (C, shared)], (X, inner)
     norms = [shape.d_model] + [shape.inner // shape.groups] * shape.groups
     return {
         "norm_inputs": _steps([(STREAM, model), (GATED, inner)]),
@@ -38,7 +39,7 @@ def layer_steps(shape: Mamba2Shape, units: LayerUnits) -> Words:
         "kept": _steps([(KEPT, model)]),
         "passes": _passes([(len(order.rows), shape.d_model), (shape.d_model, shape.inner)], units),
         "targets": _targets([*order.sections, *_sections("update", shape.d_model, units)]),
-        "roles": _steps([(B, shared), (C, shared), (X, inner)]),
+        "roles": _steps([x, *vectors] if units.order == "naive" else [*vectors, x]),
     }
 
 

@@ -13,17 +13,23 @@ from tests.networks.examples import GROUPED, ODD, PLAIN, random_parameters
 
 
 @pytest.fixture(
-    params=[(PLAIN, 4, 8, 8), (GROUPED, 8, 16, 16), (GROUPED, 2, 6, 4), (ODD, 4, 12, 8)],
-    ids=["plain", "groups", "rows_of_six", "odd"],
+    params=[
+        (PLAIN, 4, 8, 8, "interleaved"),
+        (GROUPED, 8, 16, 16, "interleaved"),
+        (GROUPED, 2, 6, 4, "naive"),
+        (ODD, 4, 12, 8, "interleaved"),
+    ],
+    ids=["plain", "groups", "naive_rows_of_six", "odd"],
 )
 def image(request):
     """The shape, the units, a layer's codes, and its words by what they are fed to."""
-    shape, lanes, rows, columns = request.param
+    shape, lanes, rows, columns, order = request.param
     design = Design(
         name="test",
         lanes=lanes,
         matvec=MatvecParallelism(rows=rows, columns=columns),
         scan=ScanParallelism(channels=1, states=8),
+        order=order,
         precision=NAMED["w4a8"],
     )
     units = layer_units(shape, design)
@@ -51,7 +57,7 @@ def of_tiles(beats, rows, columns):
 def test_matrices_are_in_proj_in_order_then_out_proj(image):
     shape, units, layer, words = image
     unit = units.matvec
-    order = in_proj_order(shape, units.lanes, unit.rows)
+    order = in_proj_order(shape, units.lanes, unit.rows, units.order)
     weights = unit.weight_beat.unpack(words["weights"])["weights"]
     scales = unit.scale_beat.unpack(words["scales"])["scales"]
     taken = {"weights": 0, "scales": 0}
@@ -77,7 +83,7 @@ def test_biases_follow_their_rows(image):
     if not shape.proj_bias:
         assert "bias" not in words
         return
-    rows = in_proj_order(shape, units.lanes, units.matvec.rows).rows
+    rows = in_proj_order(shape, units.lanes, units.matvec.rows, units.order).rows
     bias = units.matvec.bias_beat.unpack(words["bias"])["bias"].ravel()
     out = filled(layer.out_proj.bias, units.matvec.rows)
     expected = [*filled(in_order(layer.in_proj.bias, rows), units.matvec.rows), *out]
@@ -94,7 +100,7 @@ def test_taps_are_in_the_order_of_the_convolution(image):
     shape, units, layer, words = image
     unit = units.conv1d
     beats = unit.weight_beat.unpack(words["conv"])
-    order = conv_order(shape)
+    order = conv_order(shape, units.order)
     taps = beats["codes"].reshape(-1, unit.taps, unit.lanes).swapaxes(0, 1).reshape(unit.taps, -1)
     np.testing.assert_array_equal(taps, layer.taps[:, order])
     np.testing.assert_array_equal(beats["bias"].ravel(), layer.conv_bias[order])
