@@ -1,4 +1,4 @@
-"""The memory: its parameters, when its beats arrive, and how a read port meets it.
+"""The memory: its parameters, when its beats arrive, and how a port meets it.
 
 All times are clock edges of the port, counted from edge 0, on which the memory's own clock begins.
 
@@ -17,6 +17,14 @@ probability `gap`, before a success, for a beat: both for tests, from a seed, 0 
 A beat that has arrived waits for the port's ready without holding up the memory behind it. A burst
 is outstanding until its last beat has been taken; the memory takes an address only when fewer than
 `outstanding` were before this edge.
+
+One memory serves reads and writes. It takes the words of a written burst, one on an edge, on the
+edges after the one on which it took the address; a burst whose last word is taken on edge `t` is
+served as a read of as many beats is whose address is taken on `t`, and its response is offered from
+`arrival` of the last of them on, one response on an edge. Of a read and a write of the same edge,
+the read is first. Written bursts are outstanding until their response has been taken, and count by
+themselves. A read whose address is taken after the response sees what was written; before, it
+sees what was there.
 """
 
 import random
@@ -163,6 +171,51 @@ class ReadPort:
             self._asked.append(self._word)
             self._served.append(self._word)
         self._next_read = max(brought, self._next_read + 1)
+        return edges
+
+
+class WritePort:
+    """A write master of `config` on a memory of `model`: when its words and responses are taken.
+
+    Bursts come to the address channel as those of a `ReadPort`, where a burst is over when its
+    response has been taken, which the master does at once. The first word of a burst is offered
+    when its address is, or later.
+    """
+
+    def __init__(self, config: ReadPortConfig, model: MemoryModel) -> None:
+        self.config = config
+        self.server = Server(model)
+        self.responses: list[int] = []
+        """Edges on which the responses of all bursts so far are taken."""
+        self._next_write = 0  # edge on which the next write can be taken
+        self._address = 0  # edge of the last transfer on the address channel
+        self._word = -1  # edge on which the last word was taken
+        self._asked: deque[int] = deque(maxlen=config.outstanding)
+        self._served: deque[int] = deque(maxlen=model.outstanding)
+
+    def write(
+        self, address: int, words: int, offered: int = 0, give: Callable[[int], int] | None = None
+    ) -> list[int]:
+        """Edges on which the words of a write are taken that is offered from edge `offered` on.
+
+        `give` gives the edge on which the producer offers a word that could be taken from an edge
+        on; without it, it offers each at once. It is asked for each word in order.
+        """
+        edges = []
+        brought = self._next_write = max(self._next_write, offered)
+        for _, beats in self.config.bursts(address, words):
+            brought = max(brought + 1, self._address, _last(self._asked) + 1)
+            self._address = max(brought + 1, _last(self._served) + 1)
+            for _ in range(beats):
+                edge = max(self._address, self._word) + 1
+                self._word = edge if give is None else give(edge)
+                edges.append(self._word)
+            arrival = self.server.accept(beats, self._word)[-1]
+            response = max(arrival, self.responses[-1] + 1 if self.responses else 0)
+            self.responses.append(response)
+            self._asked.append(response)
+            self._served.append(response)
+        self._next_write = max(brought, self._next_write + 1)
         return edges
 
 

@@ -4,10 +4,12 @@ from amaranth import ClockDomain, ClockSignal, Module, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from models.counters import ACTIVITY_BITS, UNITS
 from models.registers import ADDRESS_BITS
-from rtl.axi import ReadMaster, expose, lite_ports, read_ports
+from rtl.axi import ReadMaster, WriteMaster, expose, lite_ports, read_ports, write_ports
 from rtl.control import Control
 from rtl.core import connect
+from rtl.counters import Counters
 from rtl.machine import SETTINGS, Machine
 
 OCTET = 8
@@ -27,12 +29,17 @@ class Accelerator(wiring.Component):
     ap_clk, ap_rst_n : In(1)
     m_axi_read_* :
         AXI4 read master: weights and steps.
+    m_axi_write_* :
+        AXI4 write master, when the state is in memory.
     s_axi_control_* :
         AXI4-Lite slave: the registers of `models.registers`.
     s_axis_tokens_* :
         AXI4-Stream of the prompt, a token in each transfer.
     m_axis_tokens_*, m_axis_logits_* :
         AXI4-Streams of the argmax after each token, and of its logits; zeros fill the last octet.
+    activity : Out
+        What each unit is at, `models.counters.Activity`; ACTIVITY_BITS for each of UNITS, the first
+        in the lowest bits.
     """
 
     def __init__(self, config):
@@ -43,17 +50,19 @@ class Accelerator(wiring.Component):
                 "ap_clk": In(1),
                 "ap_rst_n": In(1),
                 **read_ports(config.port),
+                **(write_ports(config.port) if config.spill else {}),
                 **lite_ports(ADDRESS_BITS),
                 **_axis("s_axis_tokens", _octets(token.bits), In),
                 **_axis("m_axis_tokens", _octets(token.bits), Out),
                 **_axis("m_axis_logits", _octets(logits.bits), Out),
+                "activity": Out(ACTIVITY_BITS * len(UNITS)),
             }
         )
 
     def elaborate(self, platform):
         m = Module()
         m.domains.sync = ClockDomain()
-        m.submodules.control = control = Control()
+        m.submodules.control = control = Control(self.config.counters)
         m.submodules.reads = reads = ReadMaster(self.config.port)
         m.submodules.machine = machine = Machine(self.config)
 
@@ -63,12 +72,20 @@ class Accelerator(wiring.Component):
             machine.start.eq(control.start),
             control.done.eq(machine.done),
             control.read_error.eq(reads.error),
+            machine.reading.eq(reads.under_way),
+            self.activity.eq(machine.activity),
         ]
         m.d.comb += [getattr(machine, name).eq(getattr(control, name)) for name in SETTINGS]
         expose(m, self, control, lite_ports(ADDRESS_BITS))
         expose(m, self, reads, read_ports(self.config.port))
         connect(m, machine.o_reads, reads.i)
         connect(m, reads.o, machine.i)
+        if self.config.spill:
+            m.submodules.writes = writes = WriteMaster(self.config.port)
+            expose(m, self, writes, write_ports(self.config.port))
+            connect(m, machine.o_writes, writes.i)
+            connect(m, machine.o_words, writes.i_words)
+            m.d.comb += [machine.written.eq(writes.idle), control.write_error.eq(writes.error)]
         m.d.comb += [
             machine.i_tokens.payload.as_value().eq(self.s_axis_tokens_tdata),
             machine.i_tokens.valid.eq(self.s_axis_tokens_tvalid),
@@ -80,7 +97,20 @@ class Accelerator(wiring.Component):
                 getattr(self, f"m_axis_{name}_tvalid").eq(source.valid),
                 source.ready.eq(getattr(self, f"m_axis_{name}_tready")),
             ]
+        if self.config.counters:
+            self._count(m, control, machine)
         return m
+
+    def _count(self, m, control, machine):
+        m.submodules.counters = counted = Counters()
+        m.d.comb += [
+            counted.start.eq(control.start),
+            counted.counts.eq(control.counts),
+            counted.activity.eq(machine.activity),
+        ]
+        for name in self.config.counters:
+            counter = f"counter_{name}"
+            m.d.comb += getattr(control, counter).eq(getattr(counted, counter))
 
 
 def _axis(name, bits, flow):

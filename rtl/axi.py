@@ -1,14 +1,18 @@
-"""AXI: the master that reads port words from memory, and flat ports as the tools infer them."""
+"""AXI: masters that read and write words of memory, and flat ports as the tools infer them."""
 
 from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from rtl.streams import stream_of
+from models.beats import fixed_beat
+from models.formats import Fixed
+from rtl.streams import Queue, stream_of
 
 OKAY, SLVERR = 0b00, 0b10
 INCREMENTING = 0b01
 MODIFIABLE = 0b0011  # normal memory, not cached, as the tools of Xilinx set it
+LAST = fixed_beat(1, last=Fixed(8, signed=False))
+"""The words of a burst, less one."""
 
 
 def read_ports(config, prefix="m_axi_read"):
@@ -31,6 +35,33 @@ def read_ports(config, prefix="m_axi_read"):
             "rlast": In(1),
             "rvalid": In(1),
             "rready": Out(1),
+        }.items()
+    }
+
+
+def write_ports(config, prefix="m_axi_write"):
+    """Flat members of an AXI4 write master of a `models.memory_port.ReadPortConfig`."""
+    return {
+        f"{prefix}_{name}": member
+        for name, member in {
+            "awid": Out(1),
+            "awaddr": Out(config.address_bits),
+            "awlen": Out(8),
+            "awsize": Out(3),
+            "awburst": Out(2),
+            "awcache": Out(4),
+            "awprot": Out(3),
+            "awvalid": Out(1),
+            "awready": In(1),
+            "wdata": Out(config.port_bits),
+            "wstrb": Out(config.word_bytes),
+            "wlast": Out(1),
+            "wvalid": Out(1),
+            "wready": In(1),
+            "bid": In(1),
+            "bresp": In(2),
+            "bvalid": In(1),
+            "bready": Out(1),
         }.items()
     }
 
@@ -86,6 +117,8 @@ class ReadMaster(wiring.Component):
         Their words, in order.
     error : Out(1)
         The memory has answered some beat with an error since reset.
+    under_way : Out(1)
+        Words will come of a read that was taken.
     m_axi_read_* :
         AXI4 read channels.
     """
@@ -97,85 +130,192 @@ class ReadMaster(wiring.Component):
                 "i": In(stream_of(config.i_beat)),
                 "o": Out(stream_of(config.o_beat)),
                 "error": Out(1),
+                "under_way": Out(1),
             }
             | read_ports(config)
         )
 
     def elaborate(self, platform):
         m = Module()
-        size = exact_log2(self.config.word_bytes)
-        m.d.comb += [
-            self.m_axi_read_arid.eq(0),
-            self.m_axi_read_arsize.eq(size),
-            self.m_axi_read_arburst.eq(INCREMENTING),
-            self.m_axi_read_arcache.eq(MODIFIABLE),
-            self.m_axi_read_arprot.eq(0),
-        ]
-        over = self._pass_words(m)
-        self._ask(m, size, self._count_bursts(m, over))
-        return m
-
-    def _pass_words(self, m):
-        """Hand over the data channel; whether a burst's last word is taken on this edge."""
+        m.submodules.bursts = bursts = _Bursts(self.config)
+        _connect_bursts(m, bursts, self, "m_axi_read_ar")
         taken = self.m_axi_read_rvalid & self.m_axi_read_rready
         m.d.comb += [
+            bursts.over.eq(taken & self.m_axi_read_rlast),
             self.o.payload.as_value().eq(self.m_axi_read_rdata),
             self.o.valid.eq(self.m_axi_read_rvalid),
             self.m_axi_read_rready.eq(self.o.ready),
+            self.under_way.eq(bursts.under_way),
         ]
         with m.If(taken & self.m_axi_read_rresp[1]):
             m.d.sync += self.error.eq(1)
-        return taken & self.m_axi_read_rlast
+        return m
 
-    def _count_bursts(self, m, over):
-        """The pair of whether another burst may be asked for, and the signal that one is."""
-        asked = Signal()
-        count = Signal(range(self.config.outstanding + 1))
-        m.d.sync += count.eq(count + asked - over)
-        return count != self.config.outstanding, asked
 
-    def _ask(self, m, size, bursts):
-        """Offer the bursts of each read, one on every edge at most.
+class WriteMaster(wiring.Component):
+    """Write port words to memory, write after write, in bursts that never cross 4 KB.
 
-        A read is kept as what it takes to count: the `block` of the largest burst that it is at,
+    A burst's address goes ahead of its words, which follow as they come. A write's address is
+    rounded down to whole words.
+
+    Parameters
+    ----------
+    config : :class:`models.memory_port.ReadPortConfig`
+
+    Members
+    -------
+    i : In(stream of {address, words})
+        Writes.
+    i_words : In(stream of {word})
+        Their words, in order.
+    idle : Out(1)
+        No write is offered, nor under way: the memory has acknowledged all of them.
+    error : Out(1)
+        The memory has acknowledged some burst with an error since reset.
+    m_axi_write_* :
+        AXI4 write channels.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__(
+            {
+                "i": In(stream_of(config.i_beat)),
+                "i_words": In(stream_of(config.o_beat)),
+                "idle": Out(1),
+                "error": Out(1),
+            }
+            | write_ports(config)
+        )
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.bursts = bursts = _Bursts(self.config)
+        # As many as can be asked for; it never is full.
+        m.submodules.lasts = lasts = Queue(LAST, max(3, self.config.outstanding))
+        _connect_bursts(m, bursts, self, "m_axi_write_aw")
+        last = lasts.o.p.last[0]
+        at = Signal.like(last)  # words of the burst that are written
+        writes, goes = lasts.o.valid, self.m_axi_write_wvalid & self.m_axi_write_wready
+        answered = self.m_axi_write_bvalid & self.m_axi_write_bready
+
+        m.d.comb += [
+            lasts.i.valid.eq(bursts.asks),
+            lasts.i.p.last.eq(bursts.last),
+            lasts.o.ready.eq(goes & self.m_axi_write_wlast),
+            self.m_axi_write_wdata.eq(self.i_words.payload.as_value()),
+            self.m_axi_write_wstrb.eq(~0),
+            self.m_axi_write_wlast.eq(at == last),
+            self.m_axi_write_wvalid.eq(self.i_words.valid & writes),
+            self.i_words.ready.eq(self.m_axi_write_wready & writes),
+            self.m_axi_write_bready.eq(1),
+            bursts.over.eq(answered),
+            self.idle.eq(bursts.idle),
+        ]
+        with m.If(goes):
+            m.d.sync += at.eq(Mux(self.m_axi_write_wlast, 0, at + 1))
+        with m.If(answered & self.m_axi_write_bresp[1]):
+            m.d.sync += self.error.eq(1)
+        return m
+
+
+class _Bursts(wiring.Component):
+    """Ask for the bursts of each read or write, one on every edge at most, and count them.
+
+    Members
+    -------
+    i : In(stream of {address, words})
+    asks : Out(1)
+        A burst is brought to the address channel on this edge; `last` are its words, less one.
+    over : In(1)
+        A burst is over on this edge.
+    under_way : Out(1)
+        Not all bursts of what was taken are over.
+    idle : Out(1)
+        Nothing is offered at `i` either.
+    address, length, valid, ready :
+        The address channel.
+    """
+
+    def __init__(self, config):
+        self.config = config
+        super().__init__(
+            {
+                "i": In(stream_of(config.i_beat)),
+                "asks": Out(1),
+                "last": Out(8),
+                "over": In(1),
+                "under_way": Out(1),
+                "idle": Out(1),
+                "address": Out(config.address_bits),
+                "length": Out(8),
+                "valid": Out(1),
+                "ready": In(1),
+            }
+        )
+
+    def elaborate(self, platform):
+        """A read is kept as what it takes to count: the `block` of the largest burst that it is at,
         its `offset` there, the `blocks` that follow, and the `end` offset in the last of them.
         """
-        may_ask, ask = bursts
+        m = Module()
+        size = exact_log2(self.config.word_bytes)
         offset_bits = exact_log2(self.config.burst_words)
         first = self.i.p.address[0][size:]
         end = first[:offset_bits] + self.i.p.words[0] - 1
 
-        valid = Signal()
+        held, outstanding = Signal(), Signal(range(self.config.outstanding + 1))
         offset, end_offset = Signal(offset_bits), Signal(offset_bits)
         block = Signal(len(first) - offset_bits)
         blocks = Signal(len(self.i.p.words[0]) - offset_bits + 1)
         final = blocks == 0
 
         m.d.comb += [
-            ask.eq(valid & may_ask & (self.m_axi_read_arready | ~self.m_axi_read_arvalid)),
-            self.i.ready.eq(~valid | (ask & final)),
+            self.asks.eq(
+                held & (outstanding != self.config.outstanding) & (self.ready | ~self.valid)
+            ),
+            self.last.eq(Mux(final, end_offset, self.config.burst_words - 1) - offset),
+            self.i.ready.eq(~held | (self.asks & final)),
+            self.under_way.eq(held | (outstanding != 0)),
+            self.idle.eq(~self.i.valid & ~self.under_way),
         ]
-        with m.If(self.m_axi_read_arready):
-            m.d.sync += self.m_axi_read_arvalid.eq(0)
-        with m.If(ask):
+        m.d.sync += outstanding.eq(outstanding + self.asks - self.over)
+        with m.If(self.ready):
+            m.d.sync += self.valid.eq(0)
+        with m.If(self.asks):
             m.d.sync += [
-                self.m_axi_read_arvalid.eq(1),
-                self.m_axi_read_araddr.eq(Cat(Const(0, size), offset, block)),
-                self.m_axi_read_arlen.eq(
-                    Mux(final, end_offset, self.config.burst_words - 1) - offset
-                ),
+                self.valid.eq(1),
+                self.address.eq(Cat(Const(0, size), offset, block)),
+                self.length.eq(self.last),
                 offset.eq(0),
                 block.eq(block + 1),
                 blocks.eq(blocks - 1),
             ]
         with m.If(self.i.ready):
             m.d.sync += [
-                valid.eq(self.i.valid & (self.i.p.words[0] != 0)),
+                held.eq(self.i.valid & (self.i.p.words[0] != 0)),
                 offset.eq(first[:offset_bits]),
                 block.eq(first[offset_bits:]),
                 end_offset.eq(end[:offset_bits]),
                 blocks.eq(end[offset_bits:]),
             ]
+        return m
+
+
+def _connect_bursts(m, bursts, master, channel):
+    """Connect the `bursts` of a `master` to its `i` and to its address channel, by its prefix."""
+    wiring.connect(m, wiring.flipped(master.i), bursts.i)
+    m.d.comb += [
+        getattr(master, f"{channel}id").eq(0),
+        getattr(master, f"{channel}addr").eq(bursts.address),
+        getattr(master, f"{channel}len").eq(bursts.length),
+        getattr(master, f"{channel}size").eq(exact_log2(master.config.word_bytes)),
+        getattr(master, f"{channel}burst").eq(INCREMENTING),
+        getattr(master, f"{channel}cache").eq(MODIFIABLE),
+        getattr(master, f"{channel}prot").eq(0),
+        getattr(master, f"{channel}valid").eq(bursts.valid),
+        bursts.ready.eq(getattr(master, f"{channel}ready")),
+    ]
 
 
 def exact_log2(value):

@@ -4,7 +4,10 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
+from models.counters import UNITS
+from models.networks.layer import queue_depths
 from models.networks.order import TARGETS
+from rtl.counters import activities_of, pipe_activity
 from rtl.routing import Fork, Resize, Select, Switch
 from rtl.streams import Queue, stream_of
 from rtl.units.activate import Activate
@@ -16,6 +19,9 @@ from rtl.units.norm import Norm
 from rtl.units.quantize import Quantize
 from rtl.units.residual import Residual
 from rtl.units.scan import Scan
+
+COUNTED = [unit for unit in UNITS if unit not in ("fetch", "argmax")]
+"""Units here whose activity is told."""
 
 
 class Core(wiring.Component):
@@ -42,6 +48,9 @@ class Core(wiring.Component):
         a network that has biases in its projections.
     i_norm_inputs, i_norm_passes, i_kept, i_passes, i_targets, i_roles : In(stream)
         Steps.
+    i_state, o_state : In(stream), Out(stream)
+        The state before and after, when it is in memory.
+    activity : Out(activities_of(COUNTED))
     """
 
     def __init__(self, shape, units):
@@ -50,23 +59,26 @@ class Core(wiring.Component):
             "i": In(stream_of(units.residual.i_beat)),
             "o": Out(stream_of(units.residual.o_beat)),
             "o_logits": Out(stream_of(units.matvec.o_beat)),
+            "activity": Out(activities_of(COUNTED)),
         }
+        if units.scan.spilled:
+            ports["o_state"] = Out(stream_of(units.scan.state_beat))
         super().__init__(ports | {f"i_{name}": In(stream_of(b)) for name, b in units.fed.items()})
 
     def elaborate(self, platform):
         m = Module()
         u, shape = self.units, self.shape
         scan_in = u.scan_input.block
-        model_beats, head_beats = shape.d_model // u.lanes, shape.head_dim // u.lanes
+        depths = queue_depths(shape, u)
 
         m.submodules.fork = fork = Fork(u.residual.i_beat, 2)
         m.submodules.keep = keep = Switch(u.residual.i_beat, 1)
-        m.submodules.kept = kept = Queue(u.residual.i_beat, model_beats + 2)
+        m.submodules.kept = kept = Queue(u.residual.i_beat, depths["kept"])
         m.submodules.norm_input = norm_input = Select(u.norm.i_beat, 2)
         m.submodules.norm = norm = Norm(u.norm)
         m.submodules.linear_input = linear_input = Quantize(u.linear_input)
         m.submodules.matvec = matvec = Matvec(u.matvec)
-        m.submodules.rows = rows = Queue(u.matvec.o_beat)
+        m.submodules.rows = rows = Queue(u.matvec.o_beat, depths["rows"])
         m.submodules.target = target = Switch(u.matvec.o_beat, len(TARGETS))
         to = {name: getattr(target, f"o{at}") for at, name in enumerate(TARGETS)}
 
@@ -74,21 +86,25 @@ class Core(wiring.Component):
         m.submodules.conv1d = conv1d = Conv1d(u.conv1d)
         m.submodules.silu = silu = Activate(u.silu)
         m.submodules.scan_input = scan_input = Quantize(u.scan_input)
-        m.submodules.activated = activated = Queue(u.scan_input.o_beat)
+        m.submodules.activated = activated = Queue(u.scan_input.o_beat, depths["activated"])
         m.submodules.role = role = Switch(u.scan_input.o_beat, 3)
+        x = role.o2
+        if depths["x"]:
+            m.submodules.x = waiting = Queue(u.scan_input.o_beat, depths["x"])
+            connect(m, x, waiting.i)
+            x = waiting.o
         m.submodules.b = b = Resize(scan_in, u.lanes, u.scan.states)
         m.submodules.c = c = Resize(scan_in, u.lanes, u.scan.states)
         m.submodules.discretize = discretize = Discretize(u.discretize)
         m.submodules.scan = scan = Scan(u.scan)
 
         m.submodules.scan_output = scan_output = Quantize(u.scan_output)
-        # A head's y waits here for its z, which in_proj computes after all of its x.
-        m.submodules.y = y = Queue(u.scan_output.o_beat, head_beats + 2)
+        m.submodules.y = y = Queue(u.scan_output.o_beat, depths["y"])
         m.submodules.gate_silu = gate_silu = Activate(u.gate_silu)
         m.submodules.gate_input = gate_input = Quantize(u.gate_input)
-        m.submodules.z = z = Queue(u.gate_input.o_beat)
+        m.submodules.z = z = Queue(u.gate_input.o_beat, depths["z"])
         m.submodules.gate = gate = Gate(u.gate)
-        m.submodules.gated = gated = Queue(u.gate.o_beat)
+        m.submodules.gated = gated = Queue(u.gate.o_beat, depths["gated"])
         m.submodules.residual = residual = Residual(u.residual)
 
         fed = {name: wiring.flipped(getattr(self, f"i_{name}")) for name in u.fed}
@@ -114,7 +130,7 @@ class Core(wiring.Component):
             (activated.o, role.i),
             (role.o0, b.i),
             (role.o1, c.i),
-            (role.o2, discretize.i),
+            (x, discretize.i),
             (b.o, scan.i_b),
             (c.o, scan.i_c),
             (discretize.o, scan.i),
@@ -143,6 +159,29 @@ class Core(wiring.Component):
             connect(m, source, sink)
         if u.matvec.bias:
             connect(m, fed["bias"], matvec.i_bias)
+        if u.scan.spilled:
+            connect(m, fed["state"], scan.i_state)
+            connect(m, scan.o_state, wiring.flipped(self.o_state))
+
+        told = {"norm": norm, "matvec": matvec, "discretize": discretize, "scan": scan}
+        pipes = {
+            "linear_input": linear_input,
+            "conv_input": conv_input,
+            "silu": silu,
+            "scan_input": scan_input,
+            "scan_output": scan_output,
+            "gate_silu": gate_silu,
+            "gate_input": gate_input,
+        }
+        activities = {name: unit.activity for name, unit in told.items()} | {
+            name: pipe_activity([unit.i]) for name, unit in pipes.items()
+        }
+        activities |= {
+            "conv1d": pipe_activity([conv1d.i], [conv1d.i_weights]),
+            "gate": pipe_activity([gate.i, gate.i_gate]),
+            "residual": pipe_activity([residual.i, residual.i_update]),
+        }
+        m.d.comb += [self.activity[name].eq(at) for name, at in activities.items()]
         return m
 
 

@@ -1,4 +1,4 @@
-"""AXI: the read master keeps the rules of AXI4, and the bench of the accelerator what it says."""
+"""AXI: the masters keep the rules of AXI4, and the bench of the accelerator what it says."""
 
 import random
 import re
@@ -15,11 +15,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from codegen.verilog import to_verilog
-from hwsim.memory import MemoryModel, ReadPort, Server
+from hwsim.memory import MemoryModel, ReadPort, Server, WritePort
 from models.memory_port import BOUNDARY, ReadPortConfig
 from models.registers import ADDRESS_BITS
 from reports import simulation
-from rtl.axi import OKAY, SLVERR, ReadMaster, expose, lite_ports, read_ports
+from rtl.axi import OKAY, SLVERR, ReadMaster, WriteMaster, expose, lite_ports, read_ports
 from rtl.control import Control
 
 CONFIG = ReadPortConfig(port_bits=64, address_bits=32, burst=16, outstanding=3)
@@ -219,6 +219,175 @@ def test_an_error_of_the_memory_stays_visible():
     assert not Peer(CONFIG, MODEL, [(0x100, 8)], broken=0x200).error
 
 
+class Writer:
+    """A write master with its memory and its producer in Amaranth's simulator.
+
+    The producer offers a word with probability `offer`, or on the edges for which `offer` holds.
+    `bursts` are the address channel's transfers, `words` the edge, address and value of each word,
+    `responses` the edges of the responses, `idle` the first edge on which the master says so after
+    the last of them.
+    """
+
+    def __init__(self, config, model, writes, *, offer=1.0, accept=1.0, broken=None):
+        self.config, self.model, self.writes, self.broken = config, model, writes, broken
+        self.offer, self.accept = offer, accept
+        self.bursts, self.words, self.responses, self.edge = [], [], [], 0
+        self.idle = self.error = None
+        self.dut = WriteMaster(config)
+        self.count = sum(len(config.bursts(*write)) for write in writes)
+        sim = Simulator(self.dut)
+        sim.add_clock(1e-6)
+        sim.add_testbench(self._time, background=True)
+        sim.add_testbench(self._ask, background=True)
+        sim.add_testbench(self._give, background=True)
+        sim.add_testbench(self._serve)
+        sim.run()
+
+    async def _time(self, ctx):
+        while True:
+            await ctx.tick()
+            self.edge += 1
+
+    async def _ask(self, ctx):
+        i, chance = self.dut.i, random.Random(0)
+        for address, words in self.writes:
+            while not callable(self.offer) and chance.random() > self.offer:
+                await ctx.tick()
+            ctx.set(i.p.address[0], address)
+            ctx.set(i.p.words[0], words)
+            ctx.set(i.valid, 1)
+            await ctx.tick().until(i.ready)
+            ctx.set(i.valid, 0)
+
+    async def _give(self, ctx):
+        i, chance, size = self.dut.i_words, random.Random(2), self.config.word_bytes
+        for address, words in self.writes:
+            for at in range(words):
+                while not (
+                    self.offer(self.edge) if callable(self.offer) else chance.random() <= self.offer
+                ):
+                    await ctx.tick()
+                ctx.set(i.payload.as_value(), word_at(address + at * size))
+                ctx.set(i.valid, 1)
+                await ctx.tick().until(i.ready)
+                ctx.set(i.valid, 0)
+
+    async def _serve(self, ctx):
+        dut, server, chance = self.dut, Server(self.model), random.Random(1)
+        address_ports = [
+            getattr(dut, f"m_axi_write_{name.replace('ar', 'aw', 1)}")
+            for name in ("arvalid", *ADDRESS)
+        ]
+        word_ports = [
+            getattr(dut, f"m_axi_write_{name}") for name in ("wvalid", "wdata", "wstrb", "wlast")
+        ]
+        pending, missing, answers, held, held_word = 0, [], [], None, None
+        while len(self.responses) < self.count:
+            edge = self.edge
+            assert edge < 100_000, f"deadlock after {len(self.words)} words"
+            accepting = pending < self.model.outstanding and chance.random() <= self.accept
+            taking = bool(missing) and chance.random() <= self.accept
+            answering = bool(answers) and answers[0][0] <= edge
+            ctx.set(dut.m_axi_write_awready, accepting)
+            ctx.set(dut.m_axi_write_wready, taking)
+            ctx.set(dut.m_axi_write_bvalid, answering)
+            ctx.set(dut.m_axi_write_bresp, answers[0][1] if answering else OKAY)
+            _, _, bready, idle, valid, *fields = await ctx.tick().sample(
+                dut.m_axi_write_bready, dut.idle, *address_ports, *word_ports
+            )
+            *fields, wvalid, word, strobes, last = fields
+            assert not (idle and (pending or missing))
+            burst = dict(zip(ADDRESS, fields, strict=True)) if valid else None
+            assert held in (None, burst), f"offered {held}, not taken, and now {burst}"
+            held = None if accepting else burst
+            offered = (word, last) if wvalid else None
+            assert held_word in (None, offered), f"offered {held_word}, and now {offered}"
+            held_word = None if taking else offered
+            if answering and bready:
+                answers.pop(0)
+                pending -= 1
+                self.responses.append(edge)
+            if wvalid and taking:
+                address, left, beats = missing[0]
+                assert last == (left == 1)
+                assert strobes == (1 << self.config.word_bytes) - 1
+                self.words.append((edge, address, word))
+                missing[0] = (address + self.config.word_bytes, left - 1, beats)
+                if last:
+                    del missing[0]
+                    response = SLVERR if address == self.broken else OKAY
+                    answers.append((server.accept(beats, edge)[-1], response))
+            if burst and accepting:
+                pending += 1
+                self.bursts.append(burst)
+                beats = burst["arlen"] + 1
+                missing.append((burst["araddr"], beats, beats))
+        self.error, self.idle = ctx.get(dut.error), ctx.get(dut.idle)
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+@rough
+def test_a_write_master_keeps_the_rules_and_writes_every_word_to_its_place(
+    config, offer, accept, model
+):
+    writes = reads_of(config)
+    writer = Writer(config, model, writes, offer=offer, accept=accept)
+    size = config.word_bytes
+    expected = [address + at * size for address, words in writes for at in range(words)]
+    assert [(at, word) for _, at, word in writer.words] == [(at, word_at(at)) for at in expected]
+    for burst in writer.bursts:
+        assert (1 << burst["arsize"], burst["arburst"]) == (size, 0b01)
+        assert (burst["arid"], burst["arcache"], burst["arprot"]) == (0, 0b0011, 0)
+    covered = [(burst["araddr"], burst["arlen"] + 1) for burst in writer.bursts]
+    assert covered == [burst for write in writes for burst in config.bursts(*write)]
+    assert writer.idle
+    assert not writer.error
+
+
+def predicted_writes(config, model, writes, give=None):
+    port = WritePort(config, model)
+    words = [edge for write in writes for edge in port.write(*write, give=give)]
+    return words, port.responses
+
+
+@pytest.mark.parametrize("config", CONFIGS, ids=str)
+@pytest.mark.parametrize(
+    "model",
+    [
+        MODEL,
+        replace(MODEL, latency=40, outstanding=1),
+        replace(MODEL, latency=1, outstanding=2),
+        replace(MODEL, fraction=0.7, refresh_interval=64, refresh_cycles=5),
+        replace(MODEL, gap=0.3, jitter=12),
+    ],
+)
+def test_the_prediction_of_writes_is_exact(config, model):
+    writes = reads_of(config)
+    writer = Writer(config, model, writes)
+    edges = [edge for edge, _, _ in writer.words]
+    assert (edges, writer.responses) == predicted_writes(config, model, writes)
+
+
+@pytest.mark.parametrize("period", [2, 5])
+def test_the_prediction_of_writes_is_exact_for_a_producer_that_stalls(period):
+    model = replace(MODEL, outstanding=2)
+    writer = Writer(CONFIG, model, READS, offer=lambda edge: edge % period == 0)
+    edges = [edge for edge, _, _ in writer.words]
+    assert edges == sorted(edges)
+    # The producer decides when it is asked, on the edge after the last word at the earliest.
+    free = iter([0, *(edge + 1 for edge in edges)])
+
+    def give(possible):
+        return max(possible, -(-next(free) // period) * period)
+
+    assert (edges, writer.responses) == predicted_writes(CONFIG, model, READS, give)
+
+
+def test_an_error_of_a_written_burst_stays_visible():
+    assert Writer(CONFIG, MODEL, [(0x100, 8)], broken=0x138).error
+    assert not Writer(CONFIG, MODEL, [(0x100, 8)], broken=0x200).error
+
+
 @given(
     st.sampled_from(CONFIGS), st.integers(0, 5000), st.integers(0, 1000)
 )  # fmt: skip
@@ -394,7 +563,8 @@ def test_the_bench_gives_up_with_what_has_happened(tmp_path):
     given["registers"]["prompt_tokens"] = len(PROMPT) + 1
     message = (
         r"(?s)^echo: the simulation failed\n.*nothing moved in \d+ cycles, until cycle \d+; "
-        r"so far: {'prompt tokens': 5, 'bursts': 44, 'words': 700, "
+        r"so far: {'prompt tokens': 5, 'bursts': 44, 'bursts outside of the memory': 0, "
+        r"'words': 700, "
         r"'words that wait to be read': 0, 'tokens': 5, 'logit words': 700}"
     )
     with pytest.raises(RuntimeError, match=message):

@@ -22,7 +22,8 @@ class ScanConfig:
 
     `channels` head channels times `states` state elements are updated in each cycle; `lanes` head
     channels travel in a beat. Heads of a group share B and C. `h` is the stored state.
-    `layers` are served in turn, token after token; the unit keeps a state for each.
+    `layers` are served in turn, token after token, each with a state of its own: on chip, or, when
+    it is `spilled`, as a stream of words that come in before their update and leave after it.
     """
 
     drive: DiscretizeConfig
@@ -35,6 +36,7 @@ class ScanConfig:
     channels: int = 1
     states: int = 1
     layers: int = 1
+    spilled: bool = False
 
     def __post_init__(self) -> None:
         require_divisor("scan channels", self.channels, lanes=self.lanes)
@@ -146,9 +148,14 @@ class ScanConfig:
         return self.groups * self.state_tiles
 
     @property
+    def head_words(self) -> int:
+        """Words of a head's state: tiles of channels in order, state tile by state tile."""
+        return self.head_dim // self.channels * self.state_tiles
+
+    @property
     def state_words(self) -> int:
-        """Words of the state: layers, tiles of channels in order, state tile by state tile."""
-        return self.layers * self.beats * self.channel_tiles * self.state_tiles
+        """Words of the state: layers, their heads in order."""
+        return self.layers * self.heads * self.head_words
 
     @property
     def i_beat(self) -> Beat:
@@ -165,7 +172,7 @@ class ScanConfig:
 
     @property
     def state_beat(self) -> Beat:
-        """One word of the state memory: `states` elements of each of `channels` channels."""
+        """One word of the state: `states` elements of each of `channels` channels."""
         one = block_beat(self.h, self.states)
         return Beat(tuple(Field(f.name, f.format, f.count * self.channels) for f in one.fields))
 

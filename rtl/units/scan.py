@@ -1,12 +1,13 @@
 """Scan in hardware; the arithmetic is defined by `models.units.scan`."""
 
-from amaranth import Array, Module, Mux, Signal
+from amaranth import Array, Cat, Module, Mux, Signal
 from amaranth.lib import wiring
 from amaranth.lib.memory import Memory, MemoryData, ReadPort
 from amaranth.lib.wiring import In, Out
 from amaranth.utils import ceil_log2
 
 from models.beats import fixed_beat
+from models.counters import Activity
 from models.units.quantize import QuantizeConfig
 from rtl.arith import bounded, lossless, round_shift, saturate, shape_of, total
 from rtl.streams import Pipeline, Queue, codes_of, layout_of, stream_of
@@ -23,6 +24,9 @@ class Scan(wiring.Component):
     a token of each layer in turn. B and C of the next
     token wait until the last word of the state is written, so that no word is read too early.
 
+    A spilled state comes and goes in words: each is taken with the tile that updates it, and leaves
+    when it is read out. Those of each layer's first token count as zero.
+
     Parameters
     ----------
     config : :class:`models.units.scan.ScanConfig`
@@ -31,6 +35,7 @@ class Scan(wiring.Component):
     ----------
     state : :class:`amaranth.lib.memory.MemoryData`
         Words of config.state_beat; they count as zero until every layer's first token is through.
+        None when the state is spilled.
 
     Members
     -------
@@ -38,54 +43,63 @@ class Scan(wiring.Component):
     i_c : In(stream of config.c_beat)
     i : In(stream of config.i_beat)
     o : Out(stream of config.o_beat)
+    i_state, o_state : In, Out(stream of config.state_beat)
+        Of a spilled state: its words before and after.
+    activity : Out(Activity)
     """
 
     def __init__(self, config):
         self.config = config
-        self.state = MemoryData(
-            shape=layout_of(config.state_beat), depth=config.state_words, init=[]
-        )
-        super().__init__(
-            {
-                "i_b": In(stream_of(config.b_beat)),
-                "i_c": In(stream_of(config.c_beat)),
-                "i": In(stream_of(config.i_beat)),
-                "o": Out(stream_of(config.o_beat)),
-            }
-        )
+        self.state = None
+        ports = {
+            "i_b": In(stream_of(config.b_beat)),
+            "i_c": In(stream_of(config.c_beat)),
+            "i": In(stream_of(config.i_beat)),
+            "o": Out(stream_of(config.o_beat)),
+            "activity": Out(Activity),
+        }
+        word = stream_of(config.state_beat)
+        if config.spilled:
+            ports |= {"i_state": In(word), "o_state": Out(word)}
+        else:
+            self.state = MemoryData(
+                shape=layout_of(config.state_beat), depth=config.state_words, init=[]
+            )
+        super().__init__(ports)
 
     def elaborate(self, platform):
         m = Module()
         config = self.config
         m.submodules.b = b = _Vector(config.b_beat, config)
         m.submodules.c = c = _Vector(config.c_beat, config)
-        m.submodules.state = state = Memory(self.state)
+        m.submodules.state = state = (
+            _Spilled(config) if config.spilled else _Kept(config, self.state)
+        )
         m.submodules.update = update = _Update(config)
         m.submodules.narrow = narrow = _Narrow(config)
         m.submodules.skips = skips = Queue(_skip_beat(config), _beats_on_the_way(config))
         m.submodules.written = written = _Walk(config)
         m.submodules.read_out = read_out = _ReadOut(config)
-        write = state.write_port()
         fresh, updated, done = Signal(init=1), Signal(), Signal()
 
         wiring.connect(m, wiring.flipped(self.i_b), b.i)
         wiring.connect(m, wiring.flipped(self.i_c), c.i)
         wiring.connect(m, wiring.flipped(self.i), update.i)
-        wiring.connect(m, update.h, state.read_port())
+        wiring.connect(m, update.h, state.read)
         wiring.connect(m, update.b, b.read)
         wiring.connect(m, update.skip, skips.i)
         wiring.connect(m, update.o, narrow.i)
-        wiring.connect(m, narrow.o, read_out.i)
+        wiring.connect(m, narrow.o, state.i)
+        wiring.connect(m, state.o, read_out.i)
         wiring.connect(m, read_out.c, c.read)
         wiring.connect(m, skips.o, read_out.skip)
         wiring.connect(m, read_out.o, wiring.flipped(self.o))
         m.d.comb += [
-            update.enable.eq(b.full & c.full & ~updated),
+            update.enable.eq(b.full & c.full & ~updated & state.there),
+            state.take.eq(update.step),
             update.fresh.eq(fresh),
             written.step.eq(narrow.o.valid & narrow.o.ready),
-            write.en.eq(written.step),
-            write.addr.eq(written.word),
-            write.data.eq(narrow.o.payload),
+            state.word.eq(written.word),
             read_out.vector.eq(written.vector),
             read_out.first.eq(written.first_state),
             read_out.last.eq(written.last_state),
@@ -93,12 +107,31 @@ class Scan(wiring.Component):
             b.clear.eq(done),
             c.clear.eq(done),
         ]
+        if config.spilled:
+            wiring.connect(m, wiring.flipped(self.i_state), state.i_words)
+            wiring.connect(m, state.o_words, wiring.flipped(self.o_state))
         with m.If(update.last):
             m.d.sync += updated.eq(1)
         with m.If(done):
             last_layer = written.word == config.state_words - 1
             m.d.sync += [updated.eq(0), fresh.eq(fresh & ~last_layer)]
+        self._tell_activity(m, update, updated, state, b, c)
         return m
+
+    def _tell_activity(self, m, update, updated, state, b, c):
+        filling = [vector.i.valid & vector.i.ready for vector in (b, c)]
+        with m.If(update.step):
+            m.d.comb += self.activity.eq(Activity.BUSY)
+        with m.Elif(updated):
+            m.d.comb += self.activity.eq(Activity.STATE)
+        with m.Elif(~(b.full & c.full)):
+            m.d.comb += self.activity.eq(Mux(Cat(filling).any(), Activity.FILL, Activity.INPUT))
+        with m.Elif(~self.i.valid):
+            m.d.comb += self.activity.eq(Activity.INPUT)
+        with m.Elif(~state.there):
+            m.d.comb += self.activity.eq(Activity.MEMORY_READ)
+        with m.Else():
+            m.d.comb += self.activity.eq(Mux(state.held_up, Activity.MEMORY_WRITE, Activity.OUTPUT))
 
 
 class _Vector(wiring.Component):
@@ -133,6 +166,62 @@ class _Vector(wiring.Component):
             m.d.sync += filled.eq(filled + 1)
         with m.If(self.clear):
             m.d.sync += filled.eq(0)
+        return m
+
+
+class _Kept(wiring.Component):
+    """The state in a memory of this unit.
+
+    A word leaves it by `read`, when `take` for a tile; it comes back at `i`, for place `word`, and
+    goes on to `o`.
+    """
+
+    def __init__(self, config, words):
+        self.words = words
+        super().__init__(_state_members(config))
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.words = words = Memory(self.words)
+        write = words.write_port()
+        wiring.connect(m, wiring.flipped(self.read), words.read_port())
+        wiring.connect(m, wiring.flipped(self.i), wiring.flipped(self.o))
+        m.d.comb += [
+            self.there.eq(1),
+            write.en.eq(self.i.valid & self.i.ready),
+            write.addr.eq(self.word),
+            write.data.eq(self.i.payload),
+        ]
+        return m
+
+
+class _Spilled(wiring.Component):
+    """The state elsewhere: as `_Kept`, but words come in at `i_words` and leave at `o_words`.
+
+    A word goes on to `o` and to the queue of `o_words` at once, so each waits for the other.
+    """
+
+    def __init__(self, config):
+        self.beat = config.state_beat
+        words = {"i_words": In(stream_of(self.beat)), "o_words": Out(stream_of(self.beat))}
+        super().__init__(_state_members(config) | words)
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.leaving = leaving = Queue(self.beat)
+        wiring.connect(m, leaving.o, wiring.flipped(self.o_words))
+        m.d.comb += [
+            self.there.eq(self.i_words.valid),
+            self.i_words.ready.eq(self.take),
+            self.i.ready.eq(self.o.ready & leaving.i.ready),
+            self.o.valid.eq(self.i.valid & leaving.i.ready),
+            self.o.payload.eq(self.i.payload),
+            leaving.i.valid.eq(self.i.valid & self.o.ready),
+            leaving.i.payload.eq(self.i.payload),
+            self.held_up.eq(self.i.valid & ~leaving.i.ready),
+        ]
+        with m.If(self.take):
+            m.d.sync += self.read.data.eq(self.i_words.payload)
         return m
 
 
@@ -184,9 +273,9 @@ class _Walk(wiring.Component):
 class _Update(wiring.Component):
     """A tile a cycle: decay * h + drive * B, narrowed to the state's fixed-point format.
 
-    While `enable`, B and C are there and the words that are read are written; while `fresh`, h
-    counts as zero. `last` marks the last tile of a token. The skip of a beat leaves with its
-    first tile.
+    While `enable`, B, C and the word of the state are there; while `fresh`, that counts as zero.
+    `step` begins a tile, `last` the last one of a token. The skip of a beat leaves with its first
+    tile.
     """
 
     def __init__(self, config):
@@ -196,6 +285,7 @@ class _Update(wiring.Component):
                 "i": In(stream_of(config.i_beat)),
                 "enable": In(1),
                 "fresh": In(1),
+                "step": Out(1),
                 "last": Out(1),
                 "h": In(_read_signature(config.state_beat, config.state_words)),
                 "b": In(_read_signature(config.b_beat, config.vector_beats)),
@@ -217,6 +307,7 @@ class _Update(wiring.Component):
             valid.eq(offered & (self.skip.ready | skipped | ~walk.first_of_beat)),
             walk.step.eq(valid & pipe.advance),
             self.i.ready.eq(walk.step & walk.last_of_beat),
+            self.step.eq(walk.step),
             self.last.eq(walk.step & walk.last),
             self.h.en.eq(pipe.advance),
             self.h.addr.eq(walk.word),
@@ -382,6 +473,20 @@ class _ReadOut(wiring.Component):
             with m.If(step & (tile == at)):
                 for k in range(config.channels):
                     m.d.sync += lossless(targets[at * config.channels + k], y[k])
+
+
+def _state_members(config):
+    """What `_Kept` and `_Spilled` have in common."""
+    word = stream_of(config.state_beat)
+    return {
+        "read": Out(_read_signature(config.state_beat, config.state_words)),
+        "take": In(1),
+        "there": Out(1),
+        "held_up": Out(1),
+        "i": In(word),
+        "word": In(range(config.state_words)),
+        "o": Out(word),
+    }
 
 
 def _skip_beat(config):

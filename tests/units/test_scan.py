@@ -2,6 +2,7 @@
 
 import dataclasses
 from fractions import Fraction
+from itertools import chain
 from math import floor
 
 import numpy as np
@@ -40,10 +41,12 @@ DRIVE = DiscretizeConfig(
 )
 
 
-def config_of(bits=8, h_group=8, h_bits=None, state=8, groups=1, channels=1, states=1, **drive):
+def config_of(
+    bits=8, h_group=8, h_bits=None, state=8, groups=1, channels=1, states=1, spilled=False, **drive
+):
     x, h = Block(bits, 8, ACTIVATED), Block(h_bits or bits, h_group, STATE)
     discretize = dataclasses.replace(DRIVE, x=x, drive_bits=bits, **drive)
-    return ScanConfig(discretize, x, x, h, STREAM, groups, state, channels, states)
+    return ScanConfig(discretize, x, x, h, STREAM, groups, state, channels, states, spilled=spilled)
 
 
 def operands(config, leading, levels=None):
@@ -88,6 +91,15 @@ def run(function, given, config):
     return np.array(y), h
 
 
+def states_after(given, config):
+    """The state after each of the tokens."""
+    h, after = zeros(config), []
+    for decay, drive, exponents, skip, *bc in zip(*flat(given), strict=True):
+        _, h = scan(decay, drive, exponents, skip, bc[:2], bc[2:], h, config)
+        after.append(h)
+    return after
+
+
 def flat(given):
     *vectors, b, c = given
     return *vectors, *b, *c
@@ -111,8 +123,13 @@ def case(tokens=3, levels=None, **shape):
         config = config_of(**shape)
         given = operands(config, (tokens,), levels)
         y, _ = run(scan, given, config)
-        o, cycles = config.o_beat.pack(y=y), ScanTiming(config).cycles(tokens)
-        return Case(lambda: rtl.Scan(config), words(config, given), {"o": o}, cycles)
+        outputs, inputs = {"o": config.o_beat.pack(y=y)}, words(config, given)
+        if config.spilled:
+            after = [state_words(config, h) for h in states_after(given, config)]
+            inputs["i_state"] = [0x5A] * config.state_words + list(chain(*after[:-1]))
+            outputs["o_state"] = list(chain(*after))
+        cycles = ScanTiming(config).cycles(tokens)
+        return Case(lambda: rtl.Scan(config), inputs, outputs, cycles)
 
     return make
 
@@ -126,6 +143,12 @@ CASES = {
         levels=RISING, bits=4, heads=3, head_dim=16, lanes=2, state=16, states=16
     ),
     "d8s16x4_gathered": case(lanes=4, state=16, groups=2, channels=4, states=1, h_group=16),
+    "d8s16x8_spilled": case(
+        heads=4, lanes=8, state=16, groups=2, channels=2, states=4, spilled=True
+    ),
+    "h3d16s16x2_spilled": case(
+        levels=RISING, bits=4, heads=3, head_dim=16, lanes=2, state=16, states=16, spilled=True
+    ),
 }
 test_rtl_agrees, test_timing_agrees, test_verilog_agrees, test_fault_is_caught = faces(CASES, rtl)
 
