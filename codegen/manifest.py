@@ -43,6 +43,7 @@ def manifest(contents: Contents, files: dict[str, bytes], origin: Origin) -> str
         "image": {
             "port_bits": image.port_bits,
             "stream_words": len(image.stream),
+            "prefix_words": image.prefix,
             "embedding_address": image.embedding,
             "embedding_stride": image.row_words * image.octets,
             "row_words": image.row_words,

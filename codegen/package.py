@@ -13,7 +13,7 @@ from codegen.vendor import Ip, clock_constraint, filelist, fusesoc_core, package
 from codegen.verilog import to_verilog
 from models.errors import InputError
 from models.networks.machine import MachineConfig
-from models.registers import REGISTERS, Register
+from models.registers import register_map
 from rtl.accelerator import Accelerator
 
 TOP = "accelerator"
@@ -39,7 +39,6 @@ def package(
     origin: Origin,
     clock_hz: float = 200e6,
     lint: tuple[str, ...] = (),
-    registers: dict[str, Register] = REGISTERS,
 ) -> Package:
     """All files of the accelerator of `config` that reads `image`.
 
@@ -47,7 +46,7 @@ def package(
     The same arguments give the same bytes. Raises InputError for a clock that no FPGA has.
     """
     require_clock(clock_hz)
-    accelerator = Accelerator(config)
+    accelerator, registers = Accelerator(config), register_map(config.counters)
     token_octets = len(accelerator.s_axis_tokens_tdata) // 8
     layout = Layout.of(image, token_octets)
     ip = Ip(TOP, origin, ports_of(accelerator), registers)

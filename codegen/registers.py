@@ -6,21 +6,33 @@ from pathlib import Path
 
 from codegen.image import Image
 from codegen.origin import Origin
+from models.counters import ACTIVITY_BITS, UNITS, Activity
 from models.registers import ADDRESS_BITS, WORD_BITS, Register
 
 PREFIX = "PUFFADDER"
 DRIVER = Path(__file__).with_name("driver.py.in")
 """The driver without its head and its tables."""
+MEANINGS = {
+    Activity.BUSY: "takes data, or weights to compute with",
+    Activity.INPUT: "waits for data",
+    Activity.OUTPUT: "is held up by what follows",
+    Activity.MEMORY_READ: "waits for what comes from memory",
+    Activity.MEMORY_WRITE: "waits for memory to take its state",
+    Activity.STATE: "waits for its state to be written",
+    Activity.FILL: "fills or drains",
+}
+"""What a unit does while it is at an activity."""
 
 
 @dataclass(frozen=True)
 class Layout:
     """Where things are in the weight image, and what a transfer of tokens holds.
 
-    `image_words` and `row_words` count words of the port, the rest are bytes.
+    `image_words`, `prefix_words` and `row_words` count words of the port, the rest are bytes.
     """
 
     image_words: int
+    prefix_words: int
     embedding_offset: int
     embedding_stride: int
     row_words: int
@@ -33,6 +45,7 @@ class Layout:
         stride, rows = image.row_words * image.octets, len(image.rows)
         return cls(
             image_words=len(image.stream),
+            prefix_words=image.prefix,
             embedding_offset=image.embedding,
             embedding_stride=stride,
             row_words=image.row_words,
@@ -45,6 +58,7 @@ class Layout:
         """Value and meaning, by the name of the constant."""
         return {
             "IMAGE_WORDS": (self.image_words, "port words that every token reads"),
+            "PREFIX_WORDS": (self.prefix_words, "the first of them, read before it is known"),
             "EMBEDDING_OFFSET": (self.embedding_offset, "bytes from the image to the embedding"),
             "EMBEDDING_STRIDE": (self.embedding_stride, "bytes from a row to the next"),
             "EMBEDDING_WORDS": (self.row_words, "port words of a row"),
@@ -116,6 +130,7 @@ def markdown(registers: dict[str, Register], layout: Layout, origin: Origin) -> 
             "each token that it reads: PROMPT_TOKENS + NEW_TOKENS - 1, of which the last "
             "NEW_TOKENS are the generated text.",
             "",
+            *_counter_lines(registers),
             "## Image",
             "",
             "| name | value | meaning |",
@@ -124,6 +139,35 @@ def markdown(registers: dict[str, Register], layout: Layout, origin: Origin) -> 
             "",
         ]
     )
+
+
+def _counter_lines(registers: dict[str, Register]) -> list[str]:
+    """What the counters count, where there are some."""
+    if not _counted(registers):
+        return []
+    return [
+        "## Counters",
+        "",
+        "In each cycle that CYCLES counts, a unit is at one activity; those of a unit add up to "
+        "CYCLES. They begin anew with each run.",
+        f"The port `activity` shows them as they are, {ACTIVITY_BITS} bits for each unit, in the "
+        "order of the registers, the first unit in the lowest bits.",
+        "",
+        "| activity | on the port | the unit |",
+        "|---|---|---|",
+        *(f"| {at.word} | {at.value} | {meaning} |" for at, meaning in MEANINGS.items()),
+        "",
+    ]
+
+
+def _counted(registers: dict[str, Register]) -> dict[str, tuple[str, ...]]:
+    """Activities of each unit that have a counter."""
+    fields = {field.name for register in registers.values() for field in register.fields}
+    words = {
+        unit: tuple(at.word for at in activities if f"counter_{unit}_{at.word}" in fields)
+        for unit, activities in UNITS.items()
+    }
+    return {unit: counted for unit, counted in words.items() if counted}
 
 
 def _bits(low: int, count: int) -> str:
@@ -138,6 +182,8 @@ def python_driver(registers: dict[str, Register], layout: Layout, origin: Origin
         for field in register.fields:
             place = f"(0x{register.offset:03X}, {field.low}, {field.bits})"
             tables.append(f'    "{field.name}": {place},')
+    tables += ["}", "UNITS = {  # what each unit is counted at"]
+    tables += [f'    "{unit}": {words},' for unit, words in _counted(registers).items()]
     tables += ["}", f"VERSION = {registers['VERSION'].fields[0].reset:#x}"]
     for name, (value, meaning) in layout.by_name().items():
         tables.append(f"{name} = {value}  # {meaning}")

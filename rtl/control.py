@@ -31,9 +31,11 @@ class Control(wiring.Component):
         one on which the hardware sees `start` to the one on which it gives `done`.
     idle : Out(1)
         No run is going on.
+    counts : Out(1)
+        This cycle counts; CYCLES is the number of those.
     prompt_tokens, ..., embedding_words : Out
         The read-write fields of the map, by name.
-    read_error, counter_* : In
+    read_error, write_error, counter_* : In
         The read-only fields of the map, by name.
     s_axi_control_* :
         AXI4-Lite channels.
@@ -41,7 +43,8 @@ class Control(wiring.Component):
 
     def __init__(self, counters=()):
         self.registers = register_map(counters)
-        ports = {"start": Out(1), "done": In(1), "idle": Out(1)} | lite_ports(ADDRESS_BITS)
+        ports = {"start": Out(1), "done": In(1), "idle": Out(1), "counts": Out(1)}
+        ports |= lite_ports(ADDRESS_BITS)
         for field in self._fields():
             if field.access == "read-write":
                 ports[field.name] = Out(field.bits, init=field.reset)
@@ -59,6 +62,7 @@ class Control(wiring.Component):
             run.done.eq(self.done),
             self.start.eq(run.start),
             self.idle.eq(~run.running),
+            self.counts.eq(run.counts),
         ]
         values = {
             "start": run.running,
@@ -169,26 +173,29 @@ class Run(wiring.Component):
         High for the cycle in which the run ends.
     running : Out(1)
         From `begin` to `done`.
+    counts : Out(1)
+        From `start` to before `done`.
     ended : Out(1)
         A run has ended since `clear`.
     clear : In(1)
     cycles : Out
-        Clock edges from `start` to `done`.
+        Clock edges from `start` to `done`: those on which it `counts`.
     """
 
     def __init__(self, bits):
         ports = {name: In(1) for name in ("begin", "done", "clear")}
-        ports |= {name: Out(1) for name in ("start", "running", "ended")}
+        ports |= {name: Out(1) for name in ("start", "running", "counts", "ended")}
         super().__init__(ports | {"cycles": Out(bits)})
 
     def elaborate(self, platform):
         m = Module()
         begins = self.begin & ~self.running
         ends = self.running & self.done
+        m.d.comb += self.counts.eq(self.start | (self.running & ~self.done))
         m.d.sync += self.start.eq(begins)
         with m.If(self.start):
             m.d.sync += self.cycles.eq(1)
-        with m.Elif(self.running & ~self.done):
+        with m.Elif(self.counts):
             m.d.sync += self.cycles.eq(self.cycles + 1)
         with m.If(begins):
             m.d.sync += self.running.eq(1)

@@ -114,7 +114,7 @@ def deaf(patch, module, component):
 
 
 class Deaf(wiring.Component):
-    """`inner` with the ready of its first output stuck at 1."""
+    """`inner` with the ready of its first output stream stuck at 1."""
 
     def __init__(self, inner):
         self.inner = inner
@@ -124,7 +124,8 @@ class Deaf(wiring.Component):
         m = Module()
         m.submodules.inner = inner = self.inner
         stuck = False
-        for name, member in self.signature.members.items():
+        streams = [item for item in self.signature.members.items() if item[1].is_signature]
+        for name, member in streams:
             ours, theirs = getattr(self, name), getattr(inner, name)
             if member.flow is wiring.In:
                 wiring.connect(m, wiring.flipped(ours), theirs)

@@ -135,7 +135,8 @@ def test_what_the_hardware_says_is_read_and_cannot_be_written():
         for register, field in SAID:
             for offset in register.words.values():
                 assert await host.write(offset, 0) == OKAY
-            assert await host.read_value(register.name) == values[field.name]
+            whole = await host.read_value(register.name)
+            assert whole >> field.low & (1 << field.bits) - 1 == values[field.name]
         assert await host.write(MAP["VERSION"].offset, 0) == OKAY
         assert await host.read_value("VERSION") == VERSION
 

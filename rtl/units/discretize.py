@@ -6,6 +6,7 @@ from amaranth.lib.memory import Memory
 from amaranth.lib.wiring import In, Out
 
 from models.beats import Beat, Field
+from models.counters import Activity
 from models.units.discretize import EXP2, FRACTION, MANTISSA
 from rtl.arith import bit_length, bounded, round_shift, saturate
 from rtl.streams import Pipeline, codes_of, layout_of, stream_of
@@ -29,6 +30,7 @@ class Discretize(wiring.Component):
     i_weights : In(stream of config.weight_beat)
     i : In(stream of config.i_beat)
     o : Out(stream of config.o_beat)
+    activity : Out(Activity)
     """
 
     def __init__(self, config):
@@ -39,6 +41,7 @@ class Discretize(wiring.Component):
                 "i_weights": In(stream_of(config.weight_beat)),
                 "i": In(stream_of(config.i_beat)),
                 "o": Out(stream_of(config.o_beat)),
+                "activity": Out(Activity),
             }
         )
 
@@ -80,7 +83,23 @@ class Discretize(wiring.Component):
             m.d.sync += done.eq(0)
 
         self._channels(pipe, read.data)
+        self._tell_activity(m, taken, known, serial.working)
         return m
+
+    def _tell_activity(self, m, taken, known, working):
+        """Whether x is `taken`, its head is `known`, and the heads are being worked on."""
+        with m.If(taken):
+            m.d.comb += self.activity.eq(Activity.BUSY)
+        with m.Elif(~self.i.valid):
+            m.d.comb += self.activity.eq(Activity.INPUT)
+        with m.Elif(known):
+            m.d.comb += self.activity.eq(Activity.OUTPUT)
+        with m.Elif(working):
+            m.d.comb += self.activity.eq(Activity.FILL)
+        with m.Else():
+            m.d.comb += self.activity.eq(
+                Mux(self.i_heads.valid, Activity.MEMORY_READ, Activity.INPUT)
+            )
 
     def _channels(self, pipe, head):
         """The stages of a beat of x, whose `head` is known one stage after it is taken."""
@@ -117,7 +136,8 @@ class Discretize(wiring.Component):
 class _Heads(wiring.Component):
     """One head a cycle from its time step to its results, through one table of each function.
 
-    After the last head of a token it waits for `restart`.
+    After the last head of a token it waits for `restart`. `working` while it takes a head, or has
+    taken all of them.
     """
 
     def __init__(self, config):
@@ -127,6 +147,7 @@ class _Heads(wiring.Component):
                 "i_heads": In(stream_of(config.head_beat)),
                 "i_weights": In(stream_of(config.weight_beat)),
                 "restart": In(1),
+                "working": Out(1),
                 "o": Out(stream_of(_result_beat(config))),
             }
         )
@@ -143,6 +164,7 @@ class _Heads(wiring.Component):
         m.d.comb += [
             waiting.eq(head == heads),
             taken.eq(both & ~waiting & pipe.advance),
+            self.working.eq(taken | waiting),
             self.i_heads.ready.eq(taken & last),
             self.i_weights.ready.eq(taken & last),
         ]

@@ -7,6 +7,7 @@ from amaranth.lib.wiring import In, Out
 from amaranth.utils import exact_log2
 
 from models.beats import fixed_beat
+from models.counters import Activity
 from models.scales import FIELDS
 from rtl.arith import bounded, lossless, round_shift, saturate, shape_of, total
 from rtl.streams import Pipeline, Queue, codes_of, layout_of, stream_of
@@ -36,6 +37,7 @@ class Matvec(wiring.Component):
     i_scales : In(stream of config.scale_beat)
     i_bias : In(stream of config.bias_beat), when the configuration has biases
     o : Out(stream of config.o_beat)
+    activity : Out(Activity)
     """
 
     def __init__(self, config):
@@ -48,7 +50,7 @@ class Matvec(wiring.Component):
         }
         if config.bias:
             ports["i_bias"] = In(stream_of(config.bias_beat))
-        super().__init__(ports | {"o": Out(stream_of(config.o_beat))})
+        super().__init__(ports | {"o": Out(stream_of(config.o_beat)), "activity": Out(Activity)})
 
     def elaborate(self, platform):
         m = Module()
@@ -74,12 +76,14 @@ class Matvec(wiring.Component):
         partials = _accumulate(m, pipe, products, s["ends_group"], self.config.partial)
         s = pipe.stage(ends_group=s["ends_group"], ends_row=s["ends_row"])
         pipe.only(s["ends_group"])
+        no_scales = pipe.valid & ~scales.o.valid
         pipe.take(scales.o)
         scaled, s = self._scale(pipe, partials, codes_of(scales.o.p.scales), s["ends_row"])
         totals = _accumulate(m, pipe, scaled, s["ends_row"], self.config.total)
         s = pipe.stage(ends_row=s["ends_row"])
         pipe.only(s["ends_row"])
-        self._finish(m, pipe, totals)
+        no_biases = self._finish(m, pipe, totals)
+        self._tell_activity(m, vector, no_scales | no_biases)
         return m
 
     def _multiply(self, pipe, vector, weights, **ends):
@@ -135,15 +139,35 @@ class Matvec(wiring.Component):
         return s.pop("scaled"), s
 
     def _finish(self, m, pipe, totals):
-        """Round the sums (rows) of a tile, add the biases, and hand the tile over."""
+        """Round the sums (rows) of a tile, add the biases, and hand the tile over.
+
+        Returns whether biases are missing.
+        """
         s = pipe.stage(y=[round_shift(each, self.config.shift) for each in totals])
-        y = s["y"]
+        y, missing = s["y"], Const(0)
         if self.config.bias:
             m.submodules.biases = biases = Queue(self.config.bias_beat, AHEAD)
             wiring.connect(m, wiring.flipped(self.i_bias), biases.i)
+            missing = pipe.valid & ~biases.o.valid
             pipe.take(biases.o)
             y = _each(lambda rounded, bias: rounded + bias, y, codes_of(biases.o.p.bias))
         pipe.finish(y=[saturate(each, self.config.o) for each in y])
+        return missing
+
+    def _tell_activity(self, m, vector, missing):
+        """`missing`: the pipe waits for scales or biases."""
+        with m.If(vector.idle):
+            m.d.comb += self.activity.eq(
+                Mux(self.i_pass.valid, Activity.FILL, Activity.MEMORY_READ)
+            )
+        with m.Elif(~vector.valid):
+            m.d.comb += self.activity.eq(Mux(self.i.valid, Activity.FILL, Activity.INPUT))
+        with m.Elif(self.i_weights.valid & self.i_weights.ready):
+            m.d.comb += self.activity.eq(Activity.BUSY)
+        with m.Else():
+            m.d.comb += self.activity.eq(
+                Mux(self.i_weights.valid & ~missing, Activity.OUTPUT, Activity.MEMORY_READ)
+            )
 
 
 class _Vector(wiring.Component):
@@ -168,6 +192,7 @@ class _Vector(wiring.Component):
             {
                 "i": In(stream_of(config.i_beat)),
                 "i_pass": In(stream_of(config.pass_beat)),
+                "idle": Out(1),
                 "valid": Out(1),
                 "ready": In(1),
                 "ends_group": Out(1),
@@ -203,7 +228,7 @@ class _Vector(wiring.Component):
             m.d.sync += at.eq(Mux(at == last, 0, at + 1))
         with m.FSM():
             with m.State("Idle"):
-                m.d.comb += self.i_pass.ready.eq(1)
+                m.d.comb += [self.idle.eq(1), self.i_pass.ready.eq(1)]
                 with m.If(self.i_pass.valid):
                     words = beats >> exact_log2(fills)
                     m.d.sync += [last.eq((words - 1)[: len(last)]), tiles_left.eq(tiles)]

@@ -1,10 +1,11 @@
 """Norm in hardware; the arithmetic is defined by `models.units.norm`."""
 
-from amaranth import Cat, Const, Module, Signal
+from amaranth import Cat, Const, Module, Mux, Signal
 from amaranth.lib import stream, wiring
 from amaranth.lib.wiring import In, Out
 
 from models.beats import Beat, Field
+from models.counters import Activity
 from models.formats import Fixed
 from models.units.norm import MANTISSA, ROOT, ROOTS
 from rtl.arith import bit_length, bounded, lossless, round_shift, saturate, shape_of, total
@@ -27,6 +28,7 @@ class Norm(wiring.Component):
     i_weights : In(stream of config.weight_beat)
         In step with the output.
     o : Out(stream of config.o_beat)
+    activity : Out(Activity)
     """
 
     def __init__(self, config):
@@ -37,6 +39,7 @@ class Norm(wiring.Component):
                 "i": In(stream_of(config.i_beat)),
                 "i_weights": In(stream_of(config.weight_beat)),
                 "o": Out(stream_of(config.o_beat)),
+                "activity": Out(Activity),
             }
         )
 
@@ -59,13 +62,31 @@ class Norm(wiring.Component):
         wiring.connect(m, root.o, scale.i_root)
         wiring.connect(m, wiring.flipped(self.i_weights), scale.i_weights)
         wiring.connect(m, scale.o, wiring.flipped(self.o))
+        self._tell_activity(m, squares, root)
         return m
+
+    def _tell_activity(self, m, squares, root):
+        weights = self.i_weights
+        with m.If(squares.idle):
+            m.d.comb += self.activity.eq(
+                Mux(self.i_pass.valid, Activity.FILL, Activity.MEMORY_READ)
+            )
+        with m.Elif(squares.adding):
+            taken = self.i.valid & self.i.ready
+            m.d.comb += self.activity.eq(Mux(taken, Activity.BUSY, Activity.INPUT))
+        with m.Elif(~root.o.valid):
+            m.d.comb += self.activity.eq(Activity.FILL)
+        with m.Elif(~weights.valid):
+            m.d.comb += self.activity.eq(Activity.MEMORY_READ)
+        with m.Else():
+            m.d.comb += self.activity.eq(Mux(weights.ready, Activity.BUSY, Activity.OUTPUT))
 
 
 class _SumOfSquares(wiring.Component):
     """Add epsilon and the squares of a vector, and pass the vector on.
 
-    The sum is offered until it is taken; only then the next vector is begun.
+    The sum is offered until it is taken; only then the next vector is begun. `idle` while there is
+    none, `adding` while one comes in.
     """
 
     def __init__(self, config):
@@ -76,6 +97,8 @@ class _SumOfSquares(wiring.Component):
                 "i": In(stream_of(config.i_beat)),
                 "o_x": Out(stream_of(_held_beat(config))),
                 "o": Out(stream.Signature(shape_of(config.total))),
+                "idle": Out(1),
+                "adding": Out(1),
             }
         )
 
@@ -106,11 +129,12 @@ class _SumOfSquares(wiring.Component):
 
         with m.FSM():
             with m.State("Begin"):
-                m.d.comb += self.i_pass.ready.eq(1)
+                m.d.comb += [self.idle.eq(1), self.i_pass.ready.eq(1)]
                 m.d.sync += [left.eq(beats), lossless(vector_total, epsilon)]
                 with m.If(self.i_pass.valid):
                     m.next = "Add"
             with m.State("Add"):
+                m.d.comb += self.adding.eq(1)
                 m.d.comb += [self.o_x.valid.eq(self.i.valid), self.i.ready.eq(self.o_x.ready)]
                 with m.If(taken):
                     m.d.sync += left.eq(left - 1)

@@ -17,19 +17,20 @@ OVERRIDES = (
     "memory.prefetch=3",
 )  # fmt: skip
 ORIGIN = Origin("puffadder generate small tiny", "tiny", "0.1.0")
+SPILLED = "state.placement=memory"
 LINT = ("-Wno-WIDTH",)
 
 
 @cache
-def small():
-    """Machine and image of the network."""
-    design = find_design("tiny", OVERRIDES)
+def small(*more):
+    """Machine and image of the network; `more` are further overrides of the design."""
+    design = find_design("tiny", (*OVERRIDES, *more))
     config = machine_config(SHAPE, design)
     quantized = quantize_network(random_parameters(SHAPE), design.precision)
     return config, network_image(quantized, config)
 
 
 @cache
-def small_package():
-    config, image = small()
+def small_package(*more):
+    config, image = small(*more)
     return package(config, image, ORIGIN, lint=LINT)

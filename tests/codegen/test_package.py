@@ -4,6 +4,7 @@ import errno
 import hashlib
 import json
 import re
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -11,6 +12,7 @@ import pytest
 from codegen.files import write_whole
 from codegen.manifest import verify
 from codegen.package import package
+from models.counters import counters
 from models.errors import InputError
 from reports import generate as module
 from reports.generate import generate, write_package
@@ -63,6 +65,7 @@ def test_manifest_tells_the_package():
     assert layout == {
         "port_bits": 64,
         "stream_words": len(image.stream),
+        "prefix_words": image.prefix,
         "embedding_address": image.embedding,
         "embedding_stride": image.row_words * 8,
         "row_words": image.row_words,
@@ -86,10 +89,22 @@ def test_verilog_has_the_ports_of_the_manifest():
     assert declared == json.loads(package.files["manifest.json"])["ports"]
 
 
+def test_every_counter_is_told_to_software():
+    files = {
+        name: content.decode(errors="replace") for name, content in small_package().files.items()
+    }
+    for name in counters():
+        assert f"PUFFADDER_COUNTER_{name.upper()}_LOW " in files["registers.h"]
+        assert f"| counter_{name} |" in files["registers.md"]
+        assert f'"counter_{name}":' in files["driver.py"]
+        assert f"register COUNTER_{name.upper()} " in files["package.tcl"]
+    assert "    \"scan_output\": ('busy', 'input', 'output')," in files["driver.py"]
+
+
 def test_weights_are_not_in_the_verilog():
     """Another network of the same shape has another image, and the same hardware."""
     config, image = small()
-    changed = type(image)(image.port_bits, [~word & 2**64 - 1 for word in image.stream], image.rows)
+    changed = replace(image, stream=[~word & 2**64 - 1 for word in image.stream])
     files = package(config, changed, ORIGIN, lint=LINT).files
     differ = {name for name in FILES if files[name] != small_package().files[name]}
     assert differ == {"image.bin", "manifest.json"}

@@ -9,12 +9,14 @@ import types
 import pytest
 
 from codegen.registers import Layout, c_header, markdown, python_driver
+from models.counters import Activity
 from models.registers import VERSION, register_map
 from tests.codegen.examples import ORIGIN
 
 MAP = register_map(["matvec_busy", "scan_input"])
 LAYOUT = Layout(
     image_words=100,
+    prefix_words=10,
     embedding_offset=4096,
     embedding_stride=24,
     row_words=3,
@@ -86,6 +88,15 @@ def test_page_has_a_row_for_each_field():
     assert "| VOCAB | 300 | tokens that there are |" in page
 
 
+def test_page_tells_of_counters_where_there_are_some():
+    page = markdown(MAP, LAYOUT, ORIGIN)
+    for at in Activity:
+        assert f"| {at.word} | {at.value} | " in page
+    without = markdown(register_map(), LAYOUT, ORIGIN)
+    assert "## Counters" in page
+    assert "ounter" not in without
+
+
 class Registers:
     """Registers in memory; a run ends when CONTROL has been read `polls` times."""
 
@@ -141,13 +152,13 @@ def test_driver_runs():
     registers.words[words["CYCLES_LOW"]], registers.words[words["CYCLES_HIGH"]] = 9, 3
     assert driver.wait(seconds=5, pause=0) == 3 << 32 | 9
     settings = [
-        "image_address", "image_words", "embedding_address", "embedding_stride",
-        "embedding_words", "prompt_tokens", "new_tokens",
+        "image_address", "image_words", "prefix_words", "embedding_address",
+        "embedding_stride", "embedding_words", "prompt_tokens", "new_tokens",
     ]  # fmt: skip
-    expected = [0x1_2345_6000, 100, 0x1_2345_7000, 24, 3, 5, 7]
+    expected = [0x1_2345_6000, 100, 10, 0x1_2345_7000, 24, 3, 5, 7]
     assert [driver.read(name) for name in settings] == expected
     registers.words[MAP["COUNTER_SCAN_INPUT"].offset] = 42
-    assert driver.counters() == {"matvec_busy": 0, "scan_input": 42}
+    assert driver.counters() == {"matvec": {"busy": 0}, "scan": {"input": 42}}
 
 
 def test_driver_reads_a_counter_that_moves_on():
@@ -216,11 +227,12 @@ def test_driver_refuses(act, error, message):
         act(driver)
 
 
-def test_driver_tells_of_the_memory():
+@pytest.mark.parametrize(("status", "access"), [(0b01, "read"), (0b10, "write")])
+def test_driver_tells_of_the_memory(status, access):
     registers = Registers()
     driver = registers.driver()
-    registers.words[MAP["STATUS"].offset] = 1
-    message = "the memory answered a read with an error; check the addresses"
+    registers.words[MAP["STATUS"].offset] = status
+    message = f"the memory answered a {access} with an error; check the addresses"
     with pytest.raises(RuntimeError, match=f"^{message}$"):
         driver.wait()
 

@@ -9,7 +9,7 @@ import yaml
 from codegen.origin import Origin
 from codegen.vendor import Ip, clock_constraint, filelist, fusesoc_core, package_script
 from models.registers import REGISTERS
-from tests.codegen.examples import ORIGIN, small_package
+from tests.codegen.examples import ORIGIN, SPILLED, small_package
 
 
 @pytest.fixture(scope="module")
@@ -27,8 +27,14 @@ def test_interfaces_have_all_ports(ip):
         "m_axis_tokens": 3,
         "m_axis_logits": 3,
     }
+    spilled = json.loads(small_package(SPILLED).files["manifest.json"])["ports"]
+    written = [name for name in spilled if name not in ip.ports]
+    assert Ip("", ORIGIN, dict.fromkeys(written, ("", 1)), {}).interfaces == {
+        "m_axi_write": written
+    }
+    assert len(written) == 18
     inside = {port for ports in ip.interfaces.values() for port in ports}
-    assert ip.ports.keys() - inside == {"ap_clk", "ap_rst_n"}
+    assert ip.ports.keys() - inside == {"ap_clk", "ap_rst_n", "activity"}
 
 
 def test_filelist(ip):
