@@ -20,13 +20,19 @@ class MatvecTiming:
     config: MatvecConfig
 
     interval = 1  # clock edges between two weight beats
+    ahead = 4  # scales, and biases, that are taken before they are needed
+
+    @property
+    def scaled(self) -> int:
+        """Clock edges from a weight group's last beat to when its sum waits for its scale."""
+        several_exponents = self.config.columns > self.config.x.group
+        return 5 + several_exponents
 
     @property
     def latency(self) -> int:
         """Clock edges from a tile's last weight beat to its handover to the output register."""
-        several_exponents = self.config.columns > self.config.x.group
         two_steps = self.config.scale.kind != "pot"
-        return 9 + several_exponents + two_steps
+        return self.scaled + 4 + two_steps
 
     @property
     def output(self) -> int:

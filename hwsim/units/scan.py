@@ -9,7 +9,8 @@ from models.units.scan import ScanConfig
 class ScanTiming:
     """A token fills B and C side by side, updates a tile on each edge, and drains.
 
-    The next token's B and C wait for the last write of the state, not for the last result.
+    The next token's B and C wait for the last write of the state, not for the last result. A state
+    that is spilled takes the same time, as long as its words come and go unstalled.
     """
 
     config: ScanConfig
@@ -34,6 +35,17 @@ class ScanTiming:
         """Clock edges from handing a tile to the quantizers to writing it."""
         beats = self.config.h.group // self.config.states
         return 3 + (beats if beats > 1 else 0)
+
+    @property
+    def skips(self) -> int:
+        """Skips that wait at most between the first tile of their beat and the last, and two more.
+
+        As many tiles as there are rows of registers and places in banks are on the way.
+        """
+        config = self.config
+        places = 2 * config.h.group // config.states
+        tiles = self.update_latency + 3 + places + self.read_out_latency
+        return 2 + tiles // (config.channel_tiles * config.state_tiles)
 
     @property
     def token_interval(self) -> int:

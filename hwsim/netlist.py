@@ -1,0 +1,154 @@
+"""Netlists: the parts of `hwsim.parts` by the names of their channels, and as its arrays."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from hwsim import parts
+from hwsim.units.quantize import QuantizeTiming
+from models.counters import UNITS
+from models.units.quantize import QuantizeConfig
+
+
+@dataclass
+class Netlist:
+    """Parts as rows of a table, joined by the names of their channels.
+
+    On the channels of `offered` there is always something, on those of `silent` never; those of
+    `taken` are always ready.
+    """
+
+    names: list[str] = field(default_factory=list)
+    kinds: list[int] = field(default_factory=list)
+    takes: list[Sequence[str]] = field(default_factory=list)
+    gives: list[Sequence[str]] = field(default_factory=list)
+    sees: list[Sequence[str]] = field(default_factory=list)
+    constants: list[Sequence[int]] = field(default_factory=list)
+    tables: list[int] = field(default_factory=list)
+    channels: dict[str, int] = field(default_factory=dict)
+    offered: set[str] = field(default_factory=set)
+    silent: set[str] = field(default_factory=set)
+    taken: set[str] = field(default_factory=set)
+
+    def add(
+        self,
+        kind: int,
+        takes: Sequence[str],
+        gives: Sequence[str],
+        constants: Sequence[int] = (),
+        name: str = "",
+        *,
+        sees: Sequence[str] = (),
+    ) -> None:
+        """A part with its channels in and out, and those that it only looks at, to which it writes
+        nothing; `name` is that of its unit, if it is one.
+        """
+        for channel in (*takes, *gives, *sees):
+            self.channels.setdefault(channel, len(self.channels))
+        self.names.append(name)
+        self.kinds.append(kind)
+        self.takes.append(takes)
+        self.gives.append(gives)
+        self.sees.append(sees)
+        self.constants.append(constants)
+
+    def table(self, *columns: Sequence[int] | parts.Integers) -> tuple[int, int]:
+        """Keep a table of these columns; where its rows begin, and how many they are."""
+        start = len(self.tables)
+        self.tables += np.array(columns, np.int64).T.ravel().tolist()
+        return start, len(columns[0])
+
+    def queue(self, source: str, out: str, depth: int) -> None:
+        self.add(parts.QUEUE, [source], [out], [depth - 1])
+
+    def pipe(
+        self,
+        name: str,
+        takes: Sequence[str],
+        out: str,
+        stages: int,
+        *,
+        fed: str = "",
+        every: int = 1,
+    ) -> None:
+        """A pipeline; `fed` are its weights; it gives a beat for `every` that it takes."""
+        inputs = [*takes, fed] if fed else takes
+        self.add(parts.PIPE, inputs, [out], [stages, len(takes), len(inputs), every], name)
+
+    def quantize(self, name: str, source: str, out: str, config: QuantizeConfig) -> None:
+        timing, beats = QuantizeTiming(config), config.block.group // config.lanes
+        if beats > 1:
+            whole = f"{out}, whole groups"
+            self.add(parts.GATHER, [source], [whole], [beats], name)
+            self.pipe("", [whole], out, timing.latency - beats)
+        else:
+            self.pipe(name, [source], out, timing.latency)
+
+    def resize(self, source: str, out: str, lanes: int, to: int) -> None:
+        if to > lanes:
+            self.add(parts.WIDEN, [source], [out], [to // lanes])
+        else:
+            self.add(parts.NARROW, [source], [out], [lanes // to])
+
+    def machine(self) -> parts.Machine:
+        """The parts as arrays; every channel must have one producer and one consumer."""
+        sources, sinks = self.offered | self.silent, self.taken | self.silent
+        for sides, constant in ((self.gives, sources), (self.takes, sinks)):
+            ends = [channel for side in sides for channel in side] + sorted(constant)
+            wrong = sorted(each for each in self.channels if ends.count(each) != 1)
+            assert not wrong, f"channels that have not one producer and one consumer: {wrong}"
+        io = [
+            [self.channels[channel] for side in sides for channel in side]
+            for sides in zip(self.takes, self.gives, self.sees, strict=True)
+        ]
+        forward = self._in_order()
+        units = list(UNITS)
+        return parts.Machine(
+            kinds=np.array(self.kinds),
+            io=_rectangle(io),
+            p=_rectangle(self.constants),
+            s=np.zeros((len(io), parts.REGISTERS), np.int64),
+            units=np.array([units.index(name) if name in units else -1 for name in self.names]),
+            offering=np.array([at for at in forward if self.kinds[at] in parts.OFFERING]),
+            stepping=np.array(forward[::-1]),
+            registered=np.array(
+                [at for at, kind in enumerate(self.kinds) if kind in parts.REGISTERED]
+            ),
+            tables=np.array(self.tables),
+        )
+
+    def wires(self) -> parts.Wires:
+        """All wires at reset: nothing is offered, and queues would take something."""
+        willing = {
+            takes[0]
+            for kind, takes in zip(self.kinds, self.takes, strict=True)
+            if kind in parts.REGISTERED
+        }
+        valid = np.array([channel in self.offered for channel in self.channels])
+        ready = np.array([channel in self.taken | willing for channel in self.channels])
+        return parts.Wires(valid, ready, valid.copy(), ready.copy())
+
+    def _in_order(self) -> list[int]:
+        """Parts without registered ones, each before those that take from it."""
+        moving = [at for at, kind in enumerate(self.kinds) if kind not in parts.REGISTERED]
+        consumers = {channel: at for at in moving for channel in self.takes[at]}
+        order: dict[int, None] = {}
+
+        def visit(at: int) -> None:
+            for channel in self.gives[at]:
+                if channel in consumers and consumers[channel] not in order:
+                    visit(consumers[channel])
+            order.setdefault(at)
+
+        for at in moving:
+            visit(at)
+        return list(order)[::-1]
+
+
+def _rectangle(rows: Sequence[Sequence[int]]) -> parts.Integers:
+    """Rows of different lengths as one array, filled up with zeros."""
+    filled = np.zeros((len(rows), max(map(len, rows))), np.int64)
+    for at, row in enumerate(rows):
+        filled[at, : len(row)] = row
+    return filled

@@ -1,0 +1,204 @@
+"""The engine predicts every cycle of the accelerator: totals, tokens, units, timelines."""
+
+import random
+from dataclasses import asdict, replace
+from functools import cache
+from itertools import pairwise
+
+import pytest
+
+from codegen.designs import find_design
+from codegen.image import network_image
+from codegen.verilog import to_verilog
+from hwsim import parts
+from hwsim.engine import _server, predict
+from hwsim.memory import MemoryModel, Server
+from hwsim.netlist import Netlist
+from models.checkpoints.reader import read_shape
+from models.counters import UNITS
+from models.design import Design
+from models.networks.machine import machine_config
+from models.networks.stream import row_packet, token_packets
+from models.quantization.rtn import quantize_network
+from models.units.fetch import Target
+from reports.simulation import simulate
+from rtl.accelerator import Accelerator
+from tests.networks.examples import GROUPED, ODD, PLAIN, random_parameters
+from tests.reports.test_run import RECORDED
+from tests.test_spilled import DESIGNS, spilled
+
+QUICK = MemoryModel(64, 200e6, latency=12)
+SLOW = MemoryModel(64, 200e6, latency=90, fraction=0.6, outstanding=3)
+BUSY = replace(SLOW, fraction=0.93, refresh_interval=300, refresh_cycles=40, outstanding=1)
+
+
+@cache
+def made(name):
+    """A machine, its image and its Verilog; other tests build the same ones."""
+    if name == "on_chip":
+        shape, design = read_shape(RECORDED / "groups"), find_design("tiny", ("precision=w8a8",))
+    else:
+        shape, *rest = DESIGNS["groups"]
+        design = spilled(*rest)
+    config = machine_config(shape, design)
+    image = network_image(quantize_network(random_parameters(shape), design.precision), config)
+    return config, image, to_verilog(Accelerator(config), "accelerator")
+
+
+def measured(name, prompt, new, memory, watched, tmp_path):
+    """What the accelerator's counters and ports say of a run in Verilator."""
+    config, image, verilog = made(name)
+    path = tmp_path / "image.bin"
+    path.write_bytes(image.to_bytes())
+    vectors = {
+        "clock": "ap_clk",
+        "reset": "ap_rst_n",
+        "memory": asdict(memory),
+        "regions": [{"address": 0, "path": str(path)}],
+        "registers": image.settings(len(prompt), new),
+        "counters": config.counters,
+        "timeline": watched,
+        "read": ["cycles"],
+        "tokens": prompt,
+        "willingness": 1.0,
+        "poll": 500,
+        "deadline": 50_000,
+    }
+    return simulate(verilog, "accelerator", "reports.benches.accelerator", vectors)
+
+
+@pytest.mark.verilog
+@pytest.mark.parametrize("memory", [QUICK, SLOW, BUSY], ids=["quick", "slow", "busy"])
+@pytest.mark.parametrize("name", ["on_chip", "spilled"])
+def test_every_cycle_is_the_hardwares(name, memory, tmp_path):
+    prompt, new = [3, 17], 2
+    result = measured(name, prompt, new, memory, 1, tmp_path)
+    written = [int(word, 16) for word in result["tokens"]]
+    tokens = [*prompt, *written[len(prompt) - 1 :]]
+    run = predict(made(name)[0], len(prompt), new, memory, timeline_token=1, tokens=tokens)
+
+    counted = {
+        unit: {at.word: result["counters"][f"{unit}_{at.word}"] for at in activities}
+        for unit, activities in UNITS.items()
+    }
+    assert run.cycles == result["registers"]["cycles"]
+    assert run.token_edges == result["token_edges"]
+    assert run.units == counted
+    timeline = {u: [list(each) for each in intervals] for u, intervals in run.timeline.items()}
+    assert timeline == result["timeline"]
+
+
+SHAPES = [PLAIN, GROUPED, ODD]
+
+
+def random_design(chance, shape):
+    """A design that fits `shape`, from those that differ most in time."""
+    lanes = chance.choice([1, 2, 4, 8])
+    columns = lanes * chance.choice([1, 2])
+    return Design.model_validate(
+        {
+            "name": "random",
+            "lanes": lanes,
+            "matvec": {"rows": lanes * chance.choice([1, 2, 4]), "columns": min(8, columns)},
+            "scan": {"channels": chance.choice([1, lanes]), "states": chance.choice([1, 2, 8])},
+            "memory": {
+                "port_bits": chance.choice([64, 256, 512]),
+                "burst": chance.choice([4, 16, 64]),
+                "outstanding": chance.choice([1, 2, 8]),
+                "prefetch": chance.choice([3, 16, 64]),
+            },
+            "state": {
+                "placement": chance.choice(["chip", "memory"]),
+                "buffers": chance.choice([1, 2]),
+            },
+            "order": chance.choice(["interleaved", "naive"]),
+            "precision": chance.choice(["w8a8", "w4a8", "w4a4"]),
+        }
+    )
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_every_cycle_of_every_unit_is_told(seed):
+    """Whatever the design and the memory, a run ends, its work is done, and its cycles add up."""
+    chance = random.Random(seed)
+    shape = chance.choice(SHAPES)
+    config = machine_config(shape, random_design(chance, shape))
+    memory = MemoryModel(
+        config.port.port_bits, 200e6, latency=chance.choice([1, 30, 200]),
+        fraction=chance.choice([1, 0.9, 0.3]), outstanding=chance.choice([1, 4]),
+    )  # fmt: skip
+    prompt, new = chance.choice([(1, 1), (3, 1), (2, 3)])
+    tokens, timeline_token = prompt + new - 1, prompt - 1
+    run = predict(config, prompt, new, memory, timeline_token=timeline_token)
+
+    assert len(run.token_edges) == tokens
+    assert run.token_edges[-1] <= run.cycles
+    for unit, words in run.units.items():
+        assert sum(words.values()) == run.cycles, unit
+    packets, lanes = token_packets(config), config.units.lanes
+    work = {
+        "fetch": sum(packet.words(config.fetch) for packet in (row_packet(config), *packets)),
+        "matvec": sum(packet.beats.get("weights", 0) for packet in packets),
+        "conv1d": shape.layers * shape.conv_channels // lanes,
+        "scan": shape.layers * config.units.scan.state_words // config.units.scan.layers,
+        "gate": shape.layers * shape.inner // lanes,
+        "residual": shape.layers * shape.d_model // lanes,
+        "argmax": -(-shape.vocab // lanes),
+    }
+    assert {unit: run.units[unit]["busy"] for unit in work} == {
+        unit: beats * tokens for unit, beats in work.items()
+    }
+
+    start = run.token_edges[timeline_token - 1] + 1 if timeline_token else 1
+    for intervals in run.timeline.values():
+        words, starts, stops = zip(*intervals, strict=True)
+        assert (starts[0], stops[-1]) == (start, run.token_edges[timeline_token] + 1)
+        assert starts[1:] == stops[:-1]
+        assert all(before != after for before, after in pairwise(words))
+
+
+def test_the_same_again():
+    """A run leaves nothing behind that the next one would find."""
+    config = machine_config(PLAIN, find_design("tiny"))
+    first, other = predict(config, 2, 2, QUICK), predict(config, 2, 2, SLOW)
+    assert predict(config, 2, 2, QUICK) == first != other
+    assert predict(config, 2, 2, replace(QUICK, gap=0.4, jitter=9)) == first
+
+
+def test_a_machine_that_stands_still_is_told():
+    """The port waits to hand over steps that are used only with the weights behind them."""
+    config = machine_config(PLAIN, find_design("tiny"))
+    targets = [
+        Target(target.name, target.beat, 3) if target.name == "targets" else target
+        for target in config.fetch.targets
+    ]
+    stuck = replace(config, fetch=replace(config.fetch, targets=tuple(targets)))
+    with pytest.raises(RuntimeError, match="stands still: nothing moves any more behind token 0"):
+        predict(stuck, 1, 1, QUICK)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_compiled_memory_is_the_memory(seed):
+    chance = random.Random(seed)
+    interval, fraction = chance.choice([0, 50, 1000]), chance.uniform(0.001, 1)
+    model = MemoryModel(
+        64, 200e6, latency=chance.randint(1, 200), fraction=chance.choice([1, fraction]),
+        refresh_interval=interval, refresh_cycles=chance.randrange(interval) if interval else 0,
+    )  # fmt: skip
+    server, memory, edge = Server(model), _server(model), 0
+    for _ in range(200):
+        edge += chance.choice([0, 1, 7, 500])
+        beats = chance.randint(1, 64)
+        begin = parts.accept(memory, beats, edge)
+        arrivals = [parts.arrival(memory, begin, beat) for beat in range(beats)]
+        assert arrivals == server.accept(beats, edge)
+
+
+def test_channels_have_two_ends():
+    net = Netlist()
+    net.queue("in", "out", 3)
+    net.offered.add("in")
+    with pytest.raises(AssertionError, match=r"\['out'\]"):
+        net.machine()
+    net.taken.add("out")
+    assert net.machine().kinds.tolist() == [parts.QUEUE]
