@@ -11,12 +11,12 @@ from codegen.image import network_image
 from codegen.manifest import MANIFEST
 from codegen.origin import Origin
 from codegen.package import Package, package, require_clock
+from hwsim.devices import device_of, memory_of
+from hwsim.resources import require_fit
 from models.networks.machine import machine_config
 from models.quantization.rtn import quantize_network
 from reports.inputs import find_model
 from reports.simulation import LINT
-
-CLOCK_HZ = 200e6
 
 Show = Callable[[str], None]
 
@@ -43,23 +43,27 @@ def generate(
     overrides: tuple[str, ...],
     out: Path,
     show: Show = lambda line: None,
-    clock_hz: float = CLOCK_HZ,
+    clock_hz: float | None = None,
 ) -> Generated:
     """Quantize `model` and write its accelerator on `design` into the folder `out`.
 
     The folder is made or reused; its manifest is written last, so that a package without one is
-    not whole. `clock_hz` is what the constraint asks for. Raises InputError for everything wrong
-    in what is named.
+    not whole. `clock_hz` is what the constraint asks for, the design's clock without it. Raises
+    InputError for everything wrong in what is named, and when the board does not fit the design.
     """
-    require_clock(clock_hz)
     chosen = find_design(design, overrides)
+    device, clock = device_of(chosen), memory_of(chosen).clock_hz
+    clock = clock if clock_hz is None else clock_hz
+    require_clock(clock)
     parameters = find_model(model)
     config = machine_config(parameters.shape, chosen)
+    if device:
+        require_fit(config, device)
     show(f"quantizing {parameters.shape.parameters} parameters")
     image = network_image(quantize_network(parameters, chosen.precision), config)
     show(f"generating Verilog for design {chosen.name}")
     origin = Origin.of_command("generate", model, design, overrides, chosen.name)
-    return write_package(package(config, image, origin, clock_hz, tuple(LINT)), out)
+    return write_package(package(config, image, origin, clock, tuple(LINT)), out)
 
 
 def write_package(made: Package, out: Path) -> Generated:

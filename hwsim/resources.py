@@ -1,0 +1,258 @@
+"""On-chip memory: every memory and queue that a design instantiates, and the blocks they take."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+
+from hwsim.devices import Blocks, Device
+from hwsim.units.matvec import MatvecTiming
+from hwsim.units.scan import ScanTiming
+from models.beats import Beat, fixed_beat
+from models.errors import InputError
+from models.networks.layer import queue_depths
+from models.networks.machine import MachineConfig
+from models.tables import Table
+from models.units.discretize import MANTISSA
+from models.units.matvec import MatvecConfig
+from models.units.norm import ROOTS
+from models.units.quantize import QuantizeConfig
+from models.units.scan import ScanConfig
+
+LARGEST_IN_LUTS = 64
+"""Words of the longest memory that is built from LUTs: what one LUT of 6 inputs holds."""
+
+SHORTEST_QUEUE = 3
+"""Beats of a queue that only decouples."""
+
+BURST_BITS = 8
+"""Of the length of an AXI4 burst, which waits for its words to be written."""
+
+WAYS_OUT = {
+    "scan.state": "keep the state in memory with state.placement=memory",
+    "fetch.weights": "use a smaller memory.prefetch",
+}
+"""What makes a memory smaller that is too large, by its name."""
+
+
+@dataclass(frozen=True)
+class Storage:
+    """`copies` memories of `words` words of `bits` bits.
+
+    `constant` is a table, which blocks that start empty cannot hold; `immediate` is read within a
+    cycle, which only LUTs do.
+    """
+
+    words: int
+    bits: int
+    copies: int = 1
+    constant: bool = False
+    immediate: bool = False
+
+    @property
+    def total_bits(self) -> int:
+        return self.words * self.bits * self.copies
+
+    @property
+    def in_luts(self) -> bool:
+        return self.immediate or self.words <= LARGEST_IN_LUTS
+
+
+Memories = Mapping[str, Storage]
+"""Memories by the unit or queue that they belong to."""
+
+
+def memories(machine: MachineConfig) -> dict[str, Storage]:
+    """Every memory of the accelerator, exactly: with as many bits as its hardware has.
+
+    The last beat of a queue waits in registers and is not counted.
+    """
+    found = dict(_queues(machine)) | dict(_unit_memories(machine))
+    return {name: storage for name, storage in found.items() if storage.total_bits}
+
+
+def total_bits(found: Memories) -> int:
+    return sum(storage.total_bits for storage in found.values())
+
+
+def _queues(machine: MachineConfig) -> Iterator[tuple[str, Storage]]:
+    units, depths = machine.units, queue_depths(machine.shape, machine.units)
+    for target in machine.fetch.targets:
+        yield f"fetch.{target.name}", _queue(target.beat, target.depth)
+    beats = {
+        "looped": units.residual.o_beat,
+        "kept": units.residual.i_beat,
+        "rows": units.matvec.o_beat,
+        "activated": units.scan_input.o_beat,
+        "x": units.scan_input.o_beat,
+        "y": units.scan_output.o_beat,
+        "z": units.gate_input.o_beat,
+        "gated": units.gate.o_beat,
+    }
+    for name, beat in beats.items():
+        if depths[name]:
+            yield name, _queue(beat, depths[name])
+    if machine.spill:
+        bursts = max(SHORTEST_QUEUE, machine.port.outstanding)
+        yield "write.bursts", Storage(bursts - 1, BURST_BITS)
+
+
+def _unit_memories(machine: MachineConfig) -> Iterator[tuple[str, Storage]]:
+    units = machine.units
+    norm, conv, discretize = units.norm, units.conv1d, units.discretize
+    longest = norm.channels // norm.lanes
+    held = Storage(max(SHORTEST_QUEUE, longest + 1) - 1, norm.i_beat.bits + 1)  # and whether last
+    yield "norm.vector", held
+    yield "norm.root", _table(ROOTS)
+    yield from _matvec(units.matvec)
+    for name in ("linear_input", "conv_input", "scan_input", "gate_input", "scan_output"):
+        yield f"{name}.banks", _banks(getattr(units, name))
+    history = conv.i_beat.bits * (conv.taps - 1)
+    yield "conv1d.history", Storage(max(2, conv.state_words), history)
+    yield "silu.table", _table(units.silu.table, units.silu.lanes)
+    yield "gate_silu.table", _table(units.gate_silu.table, units.gate_silu.lanes)
+    head = (discretize.decay, MANTISSA, discretize.delta_exponent, discretize.skip)
+    yield "discretize.heads", Storage(discretize.heads, sum(each.width for each in head))
+    yield "discretize.softplus", _table(discretize.softplus)
+    yield "discretize.exp2", _table(discretize.exp2)
+    yield from _scan(units.scan)
+
+
+def _matvec(config: MatvecConfig) -> Iterator[tuple[str, Storage]]:
+    exponents = config.columns // config.shared
+    word = config.columns * config.x.bits + exponents * config.x.exponent.width
+    yield "matvec.vector", Storage(max(2, config.max_columns // config.columns), word)
+    yield "matvec.scales", _queue(config.scale_beat, MatvecTiming(config).ahead)
+    if config.bias:
+        yield "matvec.bias", _queue(config.bias_beat, MatvecTiming(config).ahead)
+
+
+def _scan(config: ScanConfig) -> Iterator[tuple[str, Storage]]:
+    if config.spilled:
+        yield "scan.leaving", _queue(config.state_beat)
+    else:
+        yield "scan.state", Storage(config.state_words, config.state_beat.bits)
+    yield "scan.b", Storage(config.vector_beats, config.b_beat.bits)
+    yield "scan.c", Storage(config.vector_beats, config.c_beat.bits)
+    skip = fixed_beat(config.lanes, skip=config.o)
+    yield "scan.skips", _queue(skip, ScanTiming(config).skips)
+    yield "scan.banks", _banks(QuantizeConfig(config.h, config.states), config.channels)
+
+
+def _queue(beat: Beat, depth: int = SHORTEST_QUEUE) -> Storage:
+    return Storage(depth - 1, beat.bits)
+
+
+def _table(table: Table, copies: int = 1) -> Storage:
+    return Storage(table.segments, table.base.width + table.slope.width, copies, constant=True)
+
+
+def _banks(config: QuantizeConfig, copies: int = 1) -> Storage:
+    """Two banks of a group's beats, where a group takes several."""
+    beats = config.block.group // config.lanes
+    words = 2 * beats if beats > 1 else 0
+    return Storage(words, config.lanes * config.block.source.width, copies, immediate=True)
+
+
+@dataclass(frozen=True)
+class OnChip:
+    """Where the memories of a design are on a device: modelled, not what a tool found.
+
+    Each memory, the largest first, takes the blocks of the kind that still has room for it and
+    wastes the fewest bits, UltraRAM rather than block RAM; those of at most LARGEST_IN_LUTS words,
+    and those that are read at once, are built from LUTs. Tables never go to UltraRAM, which starts
+    empty. Memories do not share blocks, but halves of one are counted apart.
+    """
+
+    device: Device
+    memories: Memories
+    block_ram: int
+    ultra_ram: int
+    lut_bits: int
+    left_out: tuple[str, ...]
+    """Memories for which no blocks are left."""
+
+    @property
+    def fits(self) -> bool:
+        return not self.left_out
+
+    @property
+    def total_bits(self) -> int:
+        return total_bits(self.memories)
+
+    @property
+    def blocks(self) -> dict[str, dict[str, int]]:
+        """Blocks `used`, how many there `are`, and the `bits` of each, by kind."""
+        kinds = {"block_ram": self.device.block_ram, "ultra_ram": self.device.ultra_ram}
+        return {
+            kind: {"used": getattr(self, kind), "are": blocks.count, "bits": blocks.bits}
+            for kind, blocks in kinds.items()
+            if blocks
+        }
+
+
+def place(found: Memories, device: Device) -> OnChip:
+    """Put memories into the blocks of `device`."""
+    kinds = {"block_ram": device.block_ram} | (
+        {"ultra_ram": device.ultra_ram} if device.ultra_ram else {}
+    )
+    used, left_out, lut_bits = dict.fromkeys(("block_ram", "ultra_ram"), 0), [], 0
+    for name, storage in sorted(found.items(), key=lambda item: -item[1].total_bits):
+        if storage.in_luts:
+            lut_bits += storage.total_bits
+            continue
+        needs = {
+            kind: storage.copies * blocks_of(storage, blocks)
+            for kind, blocks in kinds.items()
+            if kind == "block_ram" or not storage.constant
+        }
+        room = [kind for kind, need in needs.items() if used[kind] + need <= kinds[kind].count]
+        if not room:
+            left_out.append(name)
+            continue
+        best = min(reversed(room), key=lambda kind: needs[kind] * kinds[kind].bits)
+        used[best] += needs[best]
+    return OnChip(device, found, used["block_ram"], used["ultra_ram"], lut_bits, tuple(left_out))
+
+
+def blocks_of(storage: Storage, blocks: Blocks) -> int:
+    """Blocks that one copy of a memory takes, at the width that takes the fewest.
+
+    >>> blocks_of(Storage(words=1000, bits=40), Blocks(count=8, bits=18432, widths=(36, 18, 9)))
+    3
+    """
+    return min(
+        -(-storage.bits // width) * -(-storage.words // (blocks.bits // width))
+        for width in blocks.widths
+    )
+
+
+def require_fit(machine: MachineConfig, device: Device) -> OnChip:
+    """Where the memories of a design are on `device`.
+
+    Raises InputError when its blocks do not hold them, with what is short and the ways out.
+    """
+    placed = place(memories(machine), device)
+    if placed.fits:
+        return placed
+    largest = sorted(placed.memories.items(), key=lambda item: -item[1].total_bits)[:3]
+    parts = ", ".join(f"{name} {_mb(storage.total_bits)}" for name, storage in largest)
+    kinds = filter(None, [device.block_ram, device.ultra_ram])
+    blocks = ", ".join(f"{kind.count} of {kind.bits // 1024} Kb" for kind in kinds)
+    ways_out = [
+        WAYS_OUT.get(largest[0][0], ""),
+        "use another board, fewer bits or a smaller network",
+    ]
+    raise InputError(
+        f"design {machine.design.name}: on-chip memory",
+        f"must fit the blocks of device {device.name} ({blocks}: {_mb(device.on_chip_bits)}), "
+        f"not need {_mb(placed.total_bits)}: {parts}, with no blocks left for "
+        f"{_few(placed.left_out)}",
+        ", or ".join(filter(None, ways_out)),
+    )
+
+
+def _few(names: tuple[str, ...]) -> str:
+    return ", ".join(names[:2]) + (f" and {len(names) - 2} others" if len(names) > 2 else "")
+
+
+def _mb(bits: int) -> str:
+    return f"{bits / 1e6:.1f} Mb"

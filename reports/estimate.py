@@ -1,0 +1,320 @@
+"""Estimate: what a network takes on a design and its board, without generating anything."""
+
+import json
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+from codegen.designs import find_design
+from codegen.files import finite
+from hwsim.devices import Device, device_of, memory_of
+from hwsim.engine import predict
+from hwsim.memory import MemoryModel
+from hwsim.resources import OnChip, memories, require_fit
+from hwsim.units.scan import ScanTiming
+from models.checkpoints import bundled
+from models.checkpoints.reader import read_shape
+from models.design import Design
+from models.errors import InputError
+from models.networks.machine import MachineConfig, machine_config
+from models.networks.shape import Mamba2Shape
+from models.networks.shapes import SHAPES, find_shape
+from models.networks.stream import row_packet, spill_parts, token_packets
+from reports.run_report import unit_table
+
+Tag = Literal["modelled", "assumed", "cited"]
+Activities = dict[str, dict[str, float]]
+"""Cycles of each unit by what it is at."""
+Show = Callable[[str], None]
+"""Takes what is to be told while the work goes on."""
+
+EXACT_CYCLES = 3_000_000
+"""Up to here every cycle of a network is predicted; of a larger one, those of a few layers."""
+FILLS = 16
+"""Times that the weights of the shortest head fill the queue before the multipliers, at least."""
+
+
+def _unheard(line: str) -> None:
+    """Nobody is told."""
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number of an estimate: how it is known, and from what."""
+
+    value: float
+    unit: str
+    tag: Tag
+    basis: str
+
+
+@dataclass(frozen=True)
+class Bounds:
+    """Cycles that a token takes at least, by what limits it."""
+
+    port: float
+    multipliers: float
+    scan: float
+
+    @property
+    def largest(self) -> str:
+        return max(asdict(self), key=lambda name: float(getattr(self, name)))
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """What one more token takes: the last of `tokens`, each of which follows from the one before.
+
+    All cycles are modelled. `units` are a token's, and add up to `cycles_per_token` for each unit.
+    """
+
+    model: str
+    design: Design
+    device: Device | None
+    shape: Mamba2Shape
+    tokens: int
+    numbers: dict[str, Number]
+    bounds: Bounds
+    units: dict[str, dict[str, int]]
+    on_chip_bits: dict[str, int]
+    placed: OnChip | None
+
+    def to_json(self) -> str:
+        device = self.device
+        told = {
+            "model": {"name": self.model, **asdict(self.shape)},
+            "design": json.loads(self.design.model_dump_json()),
+            "device": device.model_dump() if device else {},
+            "tokens": self.tokens,
+            "numbers": {name: asdict(number) for name, number in self.numbers.items()},
+            "bounds": asdict(self.bounds),
+            "bound": self.bounds.largest,
+            "cycles": {"units": {unit: {"predicted": at} for unit, at in self.units.items()}},
+            "resources": self.on_chip_bits,
+            "blocks": self.placed.blocks if self.placed else {},
+        }
+        return json.dumps(finite(told), indent=2)
+
+    def to_text(self) -> str:
+        device = f"board {self.device.name}" if self.device else "no board, a plain memory"
+        cycles = self.numbers["cycles_per_token"].value
+        bounds, largest = asdict(self.bounds), self.bounds.largest
+        lines = [f"{self.model} on design {self.design.name}, {device}", ""]
+        lines += [
+            f"{name.replace('_', ' '):24}{_readable(number):>14} {number.unit:9} "
+            f"{number.tag}: {number.basis}"
+            for name, number in self.numbers.items()
+        ]
+        lines += ["", "a token takes at least (modelled)"]
+        lines += [
+            f"{name:24}{bound:14,.0f} cycles    {bound / cycles:.1%} of what is predicted"
+            + (", the bound" if name == largest else "")
+            for name, bound in bounds.items()
+        ]
+        lines += ["", *self._memory_lines(), ""]
+        return "\n".join(lines + unit_table({u: {"predicted": at} for u, at in self.units.items()}))
+
+    def _memory_lines(self) -> list[str]:
+        """The largest memories on chip, and the blocks that all of them take."""
+        largest = sorted(self.on_chip_bits.items(), key=lambda item: -item[1])
+        whole = sum(self.on_chip_bits.values())
+        lines = ["on-chip memory (modelled)"]
+        lines += [f"{name:24}{bits / 1e3:14,.1f} Kb" for name, bits in largest[:5]]
+        rest = whole - sum(bits for _, bits in largest[:5])
+        lines.append(f"{f'{len(largest) - 5} others':24}{rest / 1e3:14,.1f} Kb")
+        for kind, blocks in (self.placed.blocks if self.placed else {}).items():
+            name = f"{kind.replace('_', ' ')} of {blocks['bits'] // 1024} Kb"
+            share = blocks["used"] / blocks["are"]
+            lines.append(f"{name:24}{blocks['used']:14,} of {blocks['are']:,} blocks, {share:.0%}")
+        return lines
+
+
+def estimate(
+    model: str, design: str, overrides: tuple[str, ...] = (), tokens: int = 2, show: Show = _unheard
+) -> Estimate:
+    """What a token takes of the network `model`, a checkpoint or the name of a shape.
+
+    Raises InputError for everything wrong in what is named, and when the board has too little
+    on-chip memory for the design.
+    """
+    chosen = find_design(design, overrides)
+    return estimate_network(find_network(model), chosen, model, tokens, show)
+
+
+def estimate_network(
+    shape: Mamba2Shape, design: Design, name: str, tokens: int = 2, show: Show = _unheard
+) -> Estimate:
+    """What a token takes of a network of `shape`, which is called `name`."""
+    machine, device, memory = machine_config(shape, design), device_of(design), memory_of(design)
+    placed = require_fit(machine, device) if device else None
+    bounds = bounds_of(machine, memory)
+    units, basis = _predict(machine, memory, bounds, tokens, show)
+    cycles = sum(next(iter(units.values())).values())
+    return Estimate(
+        model=name,
+        design=design,
+        device=device,
+        shape=shape,
+        tokens=tokens,
+        numbers=_numbers(machine, device, memory, cycles, basis),
+        bounds=bounds,
+        units=units,
+        on_chip_bits={name: each.total_bits for name, each in memories(machine).items()},
+        placed=placed,
+    )
+
+
+def find_network(model: str) -> Mamba2Shape:
+    """The shape of a checkpoint, of the `bundled` one, or of a published network by its name.
+
+    Raises InputError when there is none of these, and for what is wrong in a checkpoint.
+    """
+    if model == "bundled":
+        return read_shape(bundled())
+    if model in SHAPES:
+        return find_shape(model)
+    if Path(model).exists():
+        return read_shape(model)
+    try:
+        return find_shape(model)
+    except InputError as error:
+        way_out = str(error).rpartition("; ")[2]
+    raise InputError(
+        f"model {model!r}",
+        f"must be the folder of a checkpoint, `bundled`, or one of {', '.join(SHAPES)}",
+        way_out,
+    )
+
+
+def bounds_of(machine: MachineConfig, memory: MemoryModel) -> Bounds:
+    """What a token takes at least: on the port, on the multipliers, in the scan."""
+    words = sum(traffic(machine))
+    beats = sum(packet.beats.get("weights", 0) for packet in token_packets(machine))
+    return Bounds(
+        port=words * machine.fetch.port_bits / 8 * memory.clock_hz / memory.bandwidth,
+        multipliers=beats,
+        scan=ScanTiming(machine.units.scan).tiles * machine.shape.layers,
+    )
+
+
+def traffic(machine: MachineConfig) -> tuple[int, int]:
+    """Words of the port that a token reads, and that it writes."""
+    packets = (row_packet(machine), *token_packets(machine))
+    reads = sum(packet.words(machine.fetch) for packet in packets)
+    return reads, sum(part.words for part in spill_parts(machine))
+
+
+def _numbers(
+    machine: MachineConfig,
+    device: Device | None,
+    memory: MemoryModel,
+    cycles: float,
+    basis: str,
+) -> dict[str, Number]:
+    design, size = machine.design, machine.port.word_bytes
+    reads, writes = traffic(machine)
+    numbers = {
+        "tokens_per_second": Number(
+            memory.clock_hz / cycles, "tokens/s", "modelled", "the whole network, LM head included"
+        ),
+        "cycles_per_token": Number(cycles, "cycles", "modelled", basis),
+        "clock_hz": Number(memory.clock_hz, "Hz", "assumed", f"design {design.name}"),
+        "memory_bandwidth": Number(memory.bandwidth, "B/s", "assumed", "a word in each cycle"),
+        "memory_latency": Number(memory.latency, "cycles", "assumed", "no board is named"),
+        "bytes_read_per_token": Number(reads * size, "B", "modelled", "exact"),
+        "bytes_written_per_token": Number(writes * size, "B", "modelled", "exact"),
+    }
+    if design.clock_hz is None:
+        numbers["clock_hz"] = replace(numbers["clock_hz"], basis="no clock is named")
+    if device:
+        keys = {"memory_bandwidth": "memory.sustained", "memory_latency": "memory.latency_ns"}
+        if design.clock_hz is None:
+            keys["clock_hz"] = "clock_hz"
+        numbers |= {name: _sourced(numbers[name], device, key) for name, key in keys.items()}
+    return numbers
+
+
+def _sourced(number: Number, device: Device, key: str) -> Number:
+    """A number that comes from a board: cited, where the board's file does not assume it."""
+    source = device.source(key)
+    if not source.startswith("assumed"):
+        return replace(number, tag="cited", basis=source)
+    why = source.removeprefix("assumed").removeprefix(", ") or f"board {device.name}"
+    return replace(number, basis=why)
+
+
+def _readable(number: Number) -> str:
+    if number.unit == "Hz":
+        return f"{number.value / 1e6:,.0f} M"
+    if number.unit == "B/s":
+        return f"{number.value / 1e9:,.2f} G"
+    return f"{number.value:,.2f}" if number.unit == "tokens/s" else f"{number.value:,.0f}"
+
+
+def _predict(
+    machine: MachineConfig, memory: MemoryModel, bounds: Bounds, tokens: int, show: Show
+) -> tuple[dict[str, dict[str, int]], str]:
+    """A token's cycles of each unit, and how they are known.
+
+    Layers are alike, and so are the head's tiles: of a large network, one layer and two are
+    predicted, and a short head and a longer one, and the others added.
+    """
+    shape, rows = machine.shape, machine.units.matvec.rows
+    if tokens * float(getattr(bounds, bounds.largest)) <= EXACT_CYCLES:
+        show(f"predicting every cycle of {tokens} tokens")
+        return _whole(_token(machine, memory, tokens)), "every cycle of the whole network"
+    beats = shape.d_model // machine.units.matvec.columns
+    head = min(shape.vocab, max(1, -(-FILLS * machine.design.memory.prefetch // beats)) * rows)
+    longer = min(shape.vocab, 2 * head)
+    few = replace(shape, layers=1, vocab=head)
+    counts = [(few, 1.0)]
+    if shape.layers > 1:
+        counts.append((replace(few, layers=2), shape.layers - 1.0))
+    if shape.vocab > head:
+        counts.append((replace(few, vocab=longer), (shape.vocab - head) / (longer - head)))
+    base: Activities = {}
+    total: Activities = {}
+    for at, (each, times) in enumerate(counts):
+        show(f"predicting {each.layers} of {shape.layers} layers, a head of {each.vocab} rows")
+        units = _token(machine_config(each, machine.design), memory, tokens)
+        base = base or units
+        total = units if at == 0 else _plus(total, units, base, times)
+    return _whole(total), f"extrapolated from 1 and 2 of {shape.layers} layers and short heads"
+
+
+def _token(machine: MachineConfig, memory: MemoryModel, tokens: int) -> Activities:
+    """Cycles of each unit during the last of `tokens`."""
+    prediction = predict(machine, 1, tokens, memory, timeline_token=tokens - 1)
+    units: Activities = {}
+    for unit, intervals in prediction.timeline.items():
+        units[unit] = dict.fromkeys(prediction.units[unit], 0.0)
+        for word, start, stop in intervals:
+            units[unit][word] += stop - start
+    return units
+
+
+def _plus(total: Activities, more: Activities, base: Activities, times: float) -> Activities:
+    """`total` and `times` what `more` has over `base`."""
+    return {
+        unit: {
+            word: value + times * (more[unit][word] - base[unit][word])
+            for word, value in at.items()
+        }
+        for unit, at in total.items()
+    }
+
+
+def _whole(units: Activities) -> dict[str, dict[str, int]]:
+    """Whole cycles that add up to the same number for each unit; what is rounded away or below 0
+    goes to what the unit is at longest.
+    """
+    cycles = round(sum(next(iter(units.values())).values()))
+    whole = {
+        unit: {word: max(0, round(value)) for word, value in at.items()}
+        for unit, at in units.items()
+    }
+    for at in whole.values():
+        longest = max(at, key=lambda word: at[word])
+        at[longest] += cycles - sum(at.values())
+    return whole

@@ -1,0 +1,129 @@
+"""Estimates: what is told of a token, how it is extrapolated, and what wrong names are told."""
+
+import json
+
+import pytest
+from typer.testing import CliRunner
+
+import puffadder
+from codegen.designs import find_design
+from codegen.image import network_image
+from models.checkpoints import bundled
+from models.errors import InputError
+from models.networks.machine import machine_config
+from models.networks.shape import Mamba2Shape
+from models.quantization.rtn import quantize_network
+from reports import estimate as module
+from reports.estimate import Bounds, estimate, estimate_network, find_network, traffic
+from tests.networks.examples import GROUPED, PLAIN, random_parameters
+
+DEEP = Mamba2Shape(d_model=32, layers=9, heads=4, head_dim=16, state=16, vocab=1000)
+
+
+@pytest.mark.parametrize(
+    ("shape", "overrides"),
+    [(PLAIN, ()), (GROUPED, ("lanes=8", "matvec.rows=8", "matvec.columns=8")),
+     (PLAIN, ("state.placement=memory",))],
+)  # fmt: skip
+def test_traffic_is_that_of_the_weight_image(shape, overrides):
+    design = find_design("tiny", overrides)
+    machine = machine_config(shape, design)
+    image = network_image(quantize_network(random_parameters(shape), design.precision), machine)
+    reads, writes = traffic(machine)
+    assert reads == len(image.stream) + image.row_words
+    assert (writes > 0) == (machine.spill is not None)
+
+
+@pytest.mark.parametrize("overrides", [(), ("device=zcu104", "clock_hz=300e6")])
+def test_a_token_is_told_whole(overrides):
+    told = estimate_network(PLAIN, find_design("tiny", overrides), "plain")
+    cycles = told.numbers["cycles_per_token"].value
+    assert {sum(at.values()) for at in told.units.values()} == {cycles}
+    bounds = told.bounds
+    assert told.units["matvec"]["busy"] == bounds.multipliers
+    assert told.units["scan"]["busy"] == bounds.scan
+    assert max(bounds.port, bounds.multipliers, bounds.scan) <= cycles
+    clock = told.numbers["clock_hz"].value
+    assert told.numbers["tokens_per_second"].value == clock / cycles
+    assert clock == (300e6 if overrides else 200e6)
+
+
+@pytest.mark.parametrize(
+    ("design", "overrides", "share"),
+    [("tiny", (), 0), ("ecp5", (), 0.002), ("tiny", ("state.placement=memory",), 0.002)],
+    ids=["plain memory", "board", "state in memory"],
+)
+def test_layers_and_rows_that_are_alike_are_extrapolated(design, overrides, share, monkeypatch):
+    design = find_design(design, overrides)
+    whole = estimate_network(DEEP, design, "deep")
+    monkeypatch.setattr(module, "EXACT_CYCLES", 0)
+    lines = []
+    few = estimate_network(DEEP, design, "deep", show=lines.append)
+    assert lines == [
+        "predicting 1 of 9 layers, a head of 512 rows",
+        "predicting 2 of 9 layers, a head of 512 rows",
+        "predicting 1 of 9 layers, a head of 1000 rows",
+    ]
+    cycles = [told.numbers["cycles_per_token"].value for told in (whole, few)]
+    assert cycles[1] == pytest.approx(cycles[0], rel=share, abs=0)
+    assert {sum(at.values()) for at in few.units.values()} == {cycles[1]}
+    assert "extrapolated" in few.numbers["cycles_per_token"].basis
+
+
+def test_what_limits_is_named():
+    assert Bounds(port=3, multipliers=2, scan=1).largest == "port"
+    wide = estimate_network(PLAIN, find_design("tiny", ("memory.port_bits=512",)), "plain")
+    assert wide.bounds.largest == "multipliers"
+
+
+def test_text_and_json_say_the_same():
+    told = estimate_network(PLAIN, find_design("ecp5"), "plain")
+    text, data = told.to_text(), json.loads(told.to_json())
+    assert data["numbers"]["clock_hz"]["tag"] == "assumed"
+    assert data["device"]["part"] == "LFE5U-85F"
+    assert data["blocks"]["block_ram"]["are"] == 208
+    assert data["cycles"]["units"]["scan"]["predicted"] == told.units["scan"]
+    assert sum(data["resources"].values()) == told.placed.total_bits
+    assert {number["tag"] for number in data["numbers"].values()} == {"modelled", "assumed"}
+    assert "plain on design ecp5, board ulx3s-85f" in text
+    for part in ("the bound", "scan.state", "of 208 blocks", "cycles by unit"):
+        assert part in text
+
+
+def test_a_number_of_the_board_is_cited_where_it_is_known():
+    told = estimate_network(PLAIN, find_design("tiny", ("device=u280",)), "plain").numbers
+    assert told["memory_bandwidth"].tag == "cited"
+    assert "Shuhai" in told["memory_bandwidth"].basis
+
+
+def test_networks_by_name_and_by_folder():
+    assert find_network("bundled") == find_network(str(bundled()))
+    assert find_network("mamba2-2.7b").layers == 64
+    with pytest.raises(InputError) as refused:
+        find_network("mamba2-2.8b")
+    assert str(refused.value) == (
+        "model 'mamba2-2.8b' must be the folder of a checkpoint, `bundled`, or one of mamba2-130m, "
+        "mamba2-370m, mamba2-780m, mamba2-1.3b, mamba2-2.7b; did you mean mamba2-2.7b?"
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("tiny", ("device=vck",)), "device 'vck' must be one of "),
+        (("tiny", ("device=ulx3s-85f",)), "design tiny: on-chip memory must fit the blocks of "),
+        (("tiny", ("device=zcu104", "memory.port_bits=256")), "device zcu104: memory.port_bits "),
+    ],
+)
+def test_a_board_that_is_wrong_or_too_small_is_told(arguments, message):
+    with pytest.raises(InputError) as refused:
+        estimate("mamba2-130m", *arguments)
+    assert str(refused.value).startswith(message)
+
+
+def test_command():
+    answer = CliRunner().invoke(
+        puffadder.app, ["estimate", "bundled", "tiny", "scan.states=16", "--quiet", "--json"]
+    )
+    assert answer.exit_code == 0
+    assert json.loads(answer.stdout)["bound"] == "port"
