@@ -14,6 +14,7 @@ from rich.console import Console
 from models.errors import InputError
 
 MISMATCH, REFUSED, FAULT = 1, 2, 3
+PACKAGES = ("codegen", "hwsim", "models", "reports", "rtl")
 WAYS_OUT = {
     errno.ENOENT: "check the path",
     errno.ENOTDIR: "name a folder",
@@ -96,7 +97,8 @@ def run(
 
     Quantizes the network, generates the accelerator (accelerator.v) and its memory image
     (image.bin), runs both in Verilator, and compares each token and all of its logits with the
-    integer network; report.json has the result. Exits with 0 when all codes are equal, with 1
+    integer network; report.json has the result, report.html shows it, and trace.json, for
+    ui.perfetto.dev, has one token cycle by cycle. Exits with 0 when all codes are equal, with 1
     otherwise.
 
     Example: **puffadder run bundled tiny --prompt "The for statement" --tokens 8**
@@ -119,7 +121,9 @@ def generate(
         list[str] | None, typer.Argument(help="Changes to the design: `scan.states=4`.")
     ] = None,
     out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("build/ip"),
-    clock_hz: Annotated[float, typer.Option(help="Clock for the constraint, in Hz.")] = 200e6,
+    clock_hz: Annotated[
+        float | None, typer.Option(help="Clock for the constraint, in Hz; otherwise the design's.")
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -138,6 +142,43 @@ def generate(
         model, design, tuple(overrides or ()), out, show=show, clock_hz=clock_hz
     )
     typer.echo(made.to_json() if as_json else made.to_text())
+
+
+@app.command()
+def estimate(
+    model: Annotated[
+        str,
+        typer.Argument(
+            help="Folder of a checkpoint, `bundled`, or a published shape: `mamba2-2.7b`."
+        ),
+    ],
+    design: Annotated[
+        str, typer.Argument(help="A YAML file, or the name of a design that comes along.")
+    ],
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(help="Changes to the design: `scan.states=4`, `device=u280`."),
+    ] = None,
+    tokens: Annotated[int, typer.Option(min=1, help="Tokens to predict; the last is told.")] = 2,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Predict cycles, tokens per second and on-chip memory, without generating hardware.
+
+    Tells what a token takes: its cycles, what bounds them (the port, the multipliers or the scan),
+    what each unit is at meanwhile, the bytes that move, and the memory blocks of the design's
+    board. No weights are read. Every number says how it is known: modelled, assumed, or cited.
+
+    The cycles are those of the engine that `puffadder run` is compared with. Of a large network it
+    goes through one layer and two, and a short head and a longer one, and the rest is extrapolated
+    from these: layers are alike.
+
+    Example: **puffadder estimate mamba2-2.7b lightmamba-vck190 state.placement=memory**
+    """
+    from reports.estimate import estimate as estimate_design
+
+    told = estimate_design(model, design, tuple(overrides or ()), tokens, _told(quiet))
+    typer.echo(told.to_json() if as_json else told.to_text())
 
 
 @app.command()
@@ -196,6 +237,31 @@ def accuracy(
     typer.echo(table.to_json() if as_json else table.to_text())
 
 
+@app.command()
+def validate(
+    pairs: Annotated[int, typer.Option(min=1, help="Pairs to draw.")] = 24,
+    seed: Annotated[int, typer.Option(help="What they are drawn from.")] = 0,
+    out: Annotated[Path, typer.Option(help="Folder for the tables.")] = Path("build/validation"),
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure the engine's prediction against generated hardware, over random pairs.
+
+    Draws pairs of a network's shape and a design, runs each in Verilator with the memory in the
+    loop, and compares all codes, all cycles, and every activity of every unit. Writes
+    validation.json and validation.md, the worst first. A pair takes about a minute. Exits with 0
+    when all codes are equal and all errors as small as promised (1 % of the cycles, 2 % for an
+    activity), with 1 otherwise.
+
+    Example: **puffadder validate --pairs 3 --seed 7**
+    """
+    from reports.validate import validate as validate_pairs
+
+    validation = validate_pairs(pairs, seed, out, _told(quiet))
+    typer.echo(validation.to_json() if as_json else validation.to_markdown())
+    raise typer.Exit(0 if validation.holds else MISMATCH)
+
+
 def _working(what: str) -> AbstractContextManager[object]:
     """Says on a terminal's standard error what is being waited for; nothing elsewhere."""
     return Console(stderr=True).status(what)
@@ -212,6 +278,12 @@ def main() -> None:
             _fault()
         thing = error.filename or "puffadder"
         _stop(f"{thing}: {error.strerror}; {WAYS_OUT[error.errno]}", REFUSED)
+    except ModuleNotFoundError as error:
+        missing = str(error.name).partition(".")[0]
+        if missing in PACKAGES:
+            _fault()
+        way_out = "run `.venv/bin/pip install -e .`, then `puffadder doctor`"
+        _stop(f"Python package {missing} must be installed, but is not; {way_out}", REFUSED)
     except Exception:
         _fault()
 

@@ -7,11 +7,17 @@ from typing import Any
 
 
 def write_whole(path: Path, content: bytes) -> None:
-    """Write a file whole or not at all; what a killed run leaves beside it ends in `.part`."""
+    """Write a file whole or not at all; what a killed run leaves beside it ends in `.part`.
+
+    Raises OSError that names a file, also when it is the disk that is full.
+    """
     part = path.with_name(f"{path.name}.part")
     try:
         part.write_bytes(content)
         os.replace(part, path)
+    except OSError as error:
+        error.filename = error.filename or str(path)
+        raise
     finally:
         part.unlink(missing_ok=True)
 

