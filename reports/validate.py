@@ -256,13 +256,14 @@ class Validation:
         )
 
     def _by_activity(self) -> Iterator[str]:
-        worst: dict[tuple[str, str], tuple[float, str, int, int]] = {}
+        """Of equal errors, the pair is told in which a unit is at it longest."""
+        worst: dict[tuple[str, str], tuple[float, int, int, str]] = {}
         for result in self.results:
             for unit, activity, predicted, measured in result.errors():
                 error = abs(predicted - measured) / result.measured
-                row = (error, result.pair["name"], predicted, measured)
+                row = (error, measured, predicted, result.pair["name"])
                 worst[unit, activity] = max(worst.get((unit, activity), row), row)
-        for (unit, activity), (error, name, predicted, measured) in sorted(
+        for (unit, activity), (error, measured, predicted, name) in sorted(
             worst.items(), key=lambda item: -item[1][0]
         ):
             yield f"| {unit} | {activity} | {error:.3%} | {name} | {predicted} | {measured} |"
