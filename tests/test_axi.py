@@ -16,6 +16,7 @@ from hypothesis import strategies as st
 
 from codegen.verilog import to_verilog
 from hwsim.memory import MemoryModel, ReadPort, Server, WritePort
+from models.counters import ACTIVITY_BITS, UNITS
 from models.memory_port import BOUNDARY, ReadPortConfig
 from models.registers import ADDRESS_BITS
 from reports import simulation
@@ -439,6 +440,7 @@ class Echo(wiring.Component):
             "m_axis_tokens_tready": In(1),
             "m_axis_logits_tdata": Out(config.port_bits), "m_axis_logits_tvalid": Out(1),
             "m_axis_logits_tready": In(1),
+            "activity": Out(ACTIVITY_BITS * len(UNITS)),
         }  # fmt: skip
         super().__init__(self.read | self.lite | streams)
 

@@ -14,6 +14,7 @@ from models.errors import InputError
 from models.formats import Fixed
 from models.networks.mamba2 import Network
 from reports import run as module
+from reports import verdict
 from reports.run import run, run_network
 
 RECORDED = Path(__file__).parents[1] / "networks" / "recorded"
@@ -86,7 +87,7 @@ def test_a_planted_difference_is_found(tmp_path, monkeypatch):
             logits[..., 5] += 1
             return logits
 
-    monkeypatch.setattr(module, "Network", Changed)
+    monkeypatch.setattr(verdict, "Network", Changed)
     monkeypatch.setattr(module, "diagnose", refused)
     overrides = ("precision=w8a8",)
     shown = []
@@ -103,8 +104,8 @@ def test_a_planted_difference_is_found(tmp_path, monkeypatch):
 def test_a_token_whose_logits_are_cut_off_is_not_compared():
     beat = fixed_beat(4, y=Fixed(24, 12))
     words = [f"{word:x}" for word in beat.pack(y=list(range(24)))]  # 2 tokens of 10, padded to 12
-    assert module._logits(beat, words, 10).tolist() == [list(range(10)), list(range(12, 22))]
-    assert module._logits(beat, words[:-1], 10).tolist() == [list(range(10))]
+    assert verdict._logits(beat, words, 10).tolist() == [list(range(10)), list(range(12, 22))]
+    assert verdict._logits(beat, words[:-1], 10).tolist() == [list(range(10))]
 
 
 @pytest.mark.parametrize(

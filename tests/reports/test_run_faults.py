@@ -13,8 +13,10 @@ import pytest
 import puffadder
 from codegen.image import Image
 from models.errors import InputError
+from reports import job
 from reports import run as module
 from reports.diagnose import Difference
+from reports.job import Job
 from reports.run import RESULTS, run
 from tests.reports.examples import bare
 
@@ -32,12 +34,17 @@ def used(tmp_path):
     return tmp_path
 
 
+def without_hardware(monkeypatch):
+    monkeypatch.setattr(job, "Accelerator", lambda config: None)
+    monkeypatch.setattr(job, "to_verilog", lambda component, top: "")
+
+
 def test_results_of_an_earlier_run_go_when_the_next_begins(used, monkeypatch):
     def build(verilog, top):
         raise InputError("the disk", "must have room, not none", "make some")
 
-    monkeypatch.setattr(module, "to_verilog", lambda component, top: "")
-    monkeypatch.setattr(module, "build", build)
+    without_hardware(monkeypatch)
+    monkeypatch.setattr(job, "build", build)
     with pytest.raises(InputError):
         run(MODEL, *DESIGN, "\x01\x02", 1, used, print)
     assert sorted(path.name for path in used.iterdir()) == ["accelerator.v", "image.bin"]
@@ -95,9 +102,9 @@ def test_hardware_that_gets_stuck_is_told_with_the_first_missing_code(tmp_path, 
         read.extend(tokens)
         return Difference("gate", 1, 0, None, "y", 8, 5, None, 1230)
 
-    monkeypatch.setattr(module, "to_verilog", lambda component, top: "")
-    monkeypatch.setattr(module, "build", lambda verilog, top: None)
-    monkeypatch.setattr(module, "_simulate", stuck)
+    without_hardware(monkeypatch)
+    monkeypatch.setattr(job, "build", lambda verilog, top: None)
+    monkeypatch.setattr(Job, "simulate", stuck)
     monkeypatch.setattr(module, "diagnose", diagnose)
     with pytest.raises(RuntimeError) as failure:
         run(MODEL, *DESIGN, "\x01\x02", 3, tmp_path, print)
@@ -147,10 +154,10 @@ def test_a_full_disk_is_one_line_and_exit_code_2(name, tmp_path, monkeypatch, ca
 
     whole = Path.write_bytes
     monkeypatch.setattr(Path, "write_bytes", write)
-    monkeypatch.setattr(module, "to_verilog", lambda component, top: "")
-    monkeypatch.setattr(module, "build", lambda verilog, top: None)
-    monkeypatch.setattr(module, "_simulate", lambda *given: None)
-    monkeypatch.setattr(module, "_report", lambda *given: bare())
+    without_hardware(monkeypatch)
+    monkeypatch.setattr(job, "build", lambda verilog, top: None)
+    monkeypatch.setattr(Job, "simulate", lambda *given: None)
+    monkeypatch.setattr(module, "report", lambda *given: bare())
     options = ["--prompt", "\x01", "--out", str(tmp_path), "--quiet"]
     code, told = stopped(monkeypatch, capsys, "run", MODEL, *DESIGN[:1], *DESIGN[1], *options)
     assert (code, told) == (
