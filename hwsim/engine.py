@@ -27,7 +27,13 @@ from models.networks.layer import queue_depths
 from models.networks.machine import EMBEDDED, LOOPED, MachineConfig
 from models.networks.order import TARGETS
 from models.networks.steps import Words, head_steps, layer_steps
-from models.networks.stream import prefix_packets, row_packet, spill_parts, token_packets
+from models.networks.stream import (
+    Packets,
+    prefix_packets,
+    row_packet,
+    spill_parts,
+    token_packets,
+)
 from models.units.quantize import QuantizeConfig
 from models.units.spill import SpillConfig
 
@@ -187,23 +193,37 @@ def _memory(net: Netlist, machine: MachineConfig, prompt_tokens: int, tokens: li
         ["words", "reading"],
         [port.burst_words, port.outstanding],
     )
-    unpacked = [f"{target.name}, unpacked" for target in fetch.targets]
     net.add(
         parts.FETCH,
         ["words"],
-        unpacked,
+        [f"words of {target.name}" for target in fetch.targets],
         [packets, len(of_prompt), prompt_tokens, unpack, len(targets)],
         "fetch",
         sees=["reading"],
     )
     net.taken.add("reading")
-    for target, source in zip(fetch.targets, unpacked, strict=True):
-        net.queue(source, target.name, target.depth)
+    for index, target in enumerate(fetch.targets):
+        several = fetch.per_word(index) > 1
+        waiting = f"{target.name} in words" if several else target.name
+        net.queue(f"words of {target.name}", waiting, target.depth)
+        if several:
+            runs = _runs((row, *stream), target.name)
+            net.narrow(waiting, target.name, fetch.per_word(index), runs)
     if machine.spill:
         _spill(net, machine, machine.spill)
     else:
         net.silent |= {"spills", "writes", "writing"}
         net.offered.add("memory behind reads")
+
+
+def _runs(packets: Packets, target: str) -> list[tuple[int, int]]:
+    """Beats and repeats of every part for a target."""
+    return [
+        (beats, packet.repeats)
+        for packet in packets
+        for name, beats in packet.parts
+        if name == target and beats
+    ]
 
 
 def _spill(net: Netlist, machine: MachineConfig, config: SpillConfig) -> None:

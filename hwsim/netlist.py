@@ -89,7 +89,11 @@ class Netlist:
         if to > lanes:
             self.add(parts.WIDEN, [source], [out], [to // lanes])
         else:
-            self.add(parts.NARROW, [source], [out], [lanes // to])
+            self.narrow(source, out, lanes // to, [(lanes // to, 1)])
+
+    def narrow(self, source: str, out: str, beats: int, runs: Sequence[tuple[int, int]]) -> None:
+        """Of a word `beats`, in runs (beats, repeats) that begin with a word of their own."""
+        self.add(parts.NARROW, [source], [out], [beats, *self.table(*zip(*runs, strict=True))])
 
     def machine(self) -> parts.Machine:
         """The parts as arrays; every channel must have one producer and one consumer."""

@@ -160,16 +160,27 @@ def _widen(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
 
 @_inlined
 def _narrow_offer(io: Integers, w: Wires) -> None:
-    """Of a beat `p[0]`; s: parts that are gone."""
+    """Of a word several beats, in runs whose last word may hold fewer.
+
+    p: beats in a word, runs (beats, repeats), their count. s: beats of the word that are gone, of
+    the run in words that are, repeats that are, run.
+    """
     w.valid[io[1]] = w.valid[io[0]]
 
 
 @_inlined
-def _narrow(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
+def _narrow(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> int:
     if w.valid[io[1]] and w.ready[io[1]]:
-        last = s[0] == p[0] - 1
-        w.ready[io[0]] = last
-        s[0] = 0 if last else s[0] + 1
+        s[0] += 1
+        run = p[1] + 2 * s[3]
+        ends = s[0] + s[1] == tables[run]
+        if ends or s[0] == p[0]:
+            w.ready[io[0]] = True
+            s[0], s[1] = 0, 0 if ends else s[1] + p[0]
+        if ends:
+            s[2] += 1
+            if s[2] == tables[run + 1]:
+                s[2], s[3] = 0, (s[3] + 1) % p[2]
     return INPUT
 
 
@@ -498,7 +509,7 @@ def _read_out(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
 
 # Memory and its words.
 
-_TOKEN, _PACKET, _SECOND, _LEFT, _REPEATS, _WORD, _HELD = range(7)
+_TOKEN, _PACKET, _SECOND, _LEFT, _REPEATS, _WORD = range(6)
 
 
 @_inlined
@@ -508,14 +519,12 @@ def _fetch_offer(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integ
     p: packets (first target, beats, second target, beats, repeats) of a token of the prompt and
     then of a later one, how many there are of each, tokens of the prompt, for each target (beats in
     a word, words of a beat), number of targets. s: token, packet, part, beats that are left of it,
-    repeats that are left (0 before a header), word of the beat, then for each target beats that it
-    holds.
+    repeats that are left (0 before a header), word of the beat.
     """
     if s[_REPEATS] > 0:
         target = tables[_packet(p, s) + 2 * s[_SECOND]]
-        if tables[p[3] + 2 * target] == 1:
-            complete = s[_WORD] == tables[p[3] + 2 * target + 1] - 1
-            w.valid[io[1 + target]] = w.valid[io[0]] and complete
+        complete = s[_WORD] == tables[p[3] + 2 * target + 1] - 1
+        w.valid[io[1 + target]] = w.valid[io[0]] and complete
 
 
 @_inlined
@@ -527,38 +536,23 @@ def _packet(p: Integers, s: Integers) -> int:
 
 @_inlined
 def _fetch(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> int:
-    source, out, span = io[0], 0, 1
-    offered = w.valid[source]
-    packet = _packet(p, s)
-    taken = offered
-    target = -1
-    if s[_REPEATS] > 0:
-        target = tables[packet + 2 * s[_SECOND]]
-        out, held = io[1 + target], s[_HELD + target]
-        span = tables[p[3] + 2 * target + 1]
-        if tables[p[3] + 2 * target] > 1:
-            taken = offered and (held == 0 or (held == 1 and w.ready[out]))
-        else:
-            taken = offered and (w.ready[out] or s[_WORD] < span - 1)
-    for each in range(p[4]):
-        if s[_HELD + each] > 0:
-            s[_HELD + each] -= w.ready[io[1 + each]]
-            w.then_valid[io[1 + each]] = s[_HELD + each] > 0
-    if not taken:
-        return OUTPUT if offered else MEMORY_READ if w.valid[io[1 + p[4]]] else INPUT
-    w.ready[source] = True
-    if target < 0:
+    source, packet = io[0], _packet(p, s)
+    if not w.valid[source]:
+        return MEMORY_READ if w.valid[io[1 + p[4]]] else INPUT
+    if s[_REPEATS] == 0:
+        w.ready[source] = True
         s[_REPEATS], s[_SECOND], s[_LEFT] = tables[packet + 4], 0, tables[packet + 1]
         return BUSY
-    per_word = tables[p[3] + 2 * target]
-    if per_word > 1:
-        brings = min(s[_LEFT], per_word)
-        s[_HELD + target] = brings
-        w.then_valid[out] = True
-    else:
-        brings = s[_WORD] == span - 1
-        s[_WORD] = 0 if brings else s[_WORD] + 1
-    s[_LEFT] -= brings
+    target = tables[packet + 2 * s[_SECOND]]
+    complete = s[_WORD] == tables[p[3] + 2 * target + 1] - 1
+    if complete and not w.ready[io[1 + target]]:
+        return OUTPUT
+    w.ready[source] = True
+    if not complete:
+        s[_WORD] += 1
+        return BUSY
+    s[_WORD] = 0
+    s[_LEFT] -= min(s[_LEFT], tables[p[3] + 2 * target])
     if s[_LEFT] == 0:
         if s[_SECOND] == 0 and tables[packet + 3] > 0:
             s[_SECOND], s[_LEFT] = 1, tables[packet + 3]
@@ -865,7 +859,7 @@ def _step(
     if kind == WIDEN:
         return _widen(io, p, s, w)
     if kind == NARROW:
-        return _narrow(io, p, s, w)
+        return _narrow(io, p, s, w, m.tables)
     if kind == SERIALIZE:
         return _serialize(io, p, s, w)
     if kind == FETCH:

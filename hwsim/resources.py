@@ -75,8 +75,8 @@ def total_bits(found: Memories) -> int:
 
 def _queues(machine: MachineConfig) -> Iterator[tuple[str, Storage]]:
     units, depths = machine.units, queue_depths(machine.shape, machine.units)
-    for target in machine.fetch.targets:
-        yield f"fetch.{target.name}", _queue(target.beat, target.depth)
+    for index, target in enumerate(machine.fetch.targets):
+        yield f"fetch.{target.name}", _queue(machine.fetch.waiting(index), target.depth)
     beats = {
         "looped": units.residual.o_beat,
         "kept": units.residual.i_beat,

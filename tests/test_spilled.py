@@ -175,8 +175,8 @@ def test_state_comes_behind_all_that_the_scan_needs_for_it(name):
 def test_the_prefix_has_no_state(name):
     _, config, _ = made(name)
     depths = {target.name: target.depth for target in config.fetch.targets}
-    two_heads = 2 * config.units.scan.head_words
-    assert depths["state"] == (two_heads if config.design.state.buffers == 2 else 3)
+    two_heads = 2 * config.fetch.places(list(depths).index("state"), config.units.scan.head_words)
+    assert depths["state"] == (max(3, two_heads) if config.design.state.buffers == 2 else 3)
     assert not [packet for packet in prefix_packets(config) if "state" in packet.beats]
     assert sum(packet.beats.get("state", 0) for packet in token_packets(config)) == (
         config.units.scan.state_words

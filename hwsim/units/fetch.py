@@ -1,50 +1,56 @@
 """Timing of the fetch unit."""
 
+from collections import deque
 from collections.abc import Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from models.units.fetch import FetchConfig, Header
 
 
+@dataclass
+class _Waiting:
+    """A target's queue: edges on which its words come to the front, and its beats leave."""
+
+    places: int
+    """Words that can wait behind the one in front."""
+    fronts: deque[int] = field(default_factory=deque)
+    """Of the last words, as many as there are places."""
+    leaves: int = 0
+    """The edge on which the last beat leaves."""
+
+    def take(self, edge: int, beats: int) -> int:
+        """The edge from `edge` on that takes a word with `beats` beats."""
+        if len(self.fronts) == self.places:
+            edge = max(edge, self.fronts.popleft() + 1)
+        front = max(edge + 1, self.leaves)
+        self.fronts.append(front)
+        self.leaves = front + beats
+        return edge
+
+
 @dataclass(frozen=True)
 class FetchTiming:
-    """A word on each edge, headers too, but for a target that still hands on its last word.
+    """A word on each edge, headers too, but for one whose target's queue is full.
 
-    A word that holds several beats is handed on to its target's queue beat by beat, while the
-    port goes on to other targets.
+    A word comes to the front of its queue on the edge behind the one that takes it, and then its
+    beats leave, one on each edge.
     """
 
     config: FetchConfig
 
-    queue = 2  # clock edges from entering a target's queue to leaving it
-
     def cycles(self, packets: Iterable[Header]) -> int:
         """Clock edges from the first header to the last beat handed over, unstalled."""
-        edge = 0  # on which the next word is taken, unless its target is busy
-        busy = [0] * len(self.config.targets)  # the edge on which a target's last beat is queued
+        waiting = [_Waiting(target.depth - 1) for target in self.config.targets]
+        edge = -1
         for header in packets:
-            edge = self._packet(edge + 1, header, busy)
-        return max(busy) + self.queue
+            edge += 1
+            for target, beats in header.parts * header.repeats:
+                edge = self._part(edge, target, beats, waiting[target])
+        return max(queue.leaves for queue in waiting)
 
-    def _packet(self, edge: int, header: Header, busy: list[int]) -> int:
-        """The edge after a packet's last word; `busy` follows it."""
-        targets = {target for target, _ in header.parts}
-        for repeat in range(header.repeats):
-            start, waits = edge, [max(0, busy[target] - edge) for target in targets]
-            for target, beats in header.parts:
-                edge = self._part(edge, target, beats, busy)
-            if waits == [max(0, busy[target] - edge) for target in targets]:
-                rest = (header.repeats - 1 - repeat) * (edge - start)  # all alike from here on
-                for target in targets:
-                    busy[target] += rest
-                return edge + rest
+    def _part(self, edge: int, target: int, beats: int, queue: _Waiting) -> int:
+        """The edge on which the last word of a part is taken, behind one on `edge`."""
+        span, most = self.config.span(target), self.config.per_word(target)
+        for at in range(0, beats, most):
+            edge = queue.take(edge + span, min(most, beats - at))
         return edge
-
-    def _part(self, edge: int, target: int, beats: int, busy: list[int]) -> int:
-        edge = max(edge, busy[target])
-        words, per_word = self.config.words(target, beats), self.config.per_word(target)
-        if per_word == 1:
-            busy[target] = edge + words - 1
-            return edge + words
-        busy[target] = edge + beats
-        return edge + (words - 1) * per_word + 1

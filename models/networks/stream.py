@@ -122,22 +122,15 @@ def _with_state(packets: Packets, machine: MachineConfig) -> Packets:
     if spill is None:
         return packets
     *biases, matrix = packets
-    lengths = _lengths(units.scan.head_words, spill.most_beats)
+    lengths = spill.lengths(units.scan.head_words)
     state = tuple(PacketLayout((("spills", 1), ("state", beats))) for beats in lengths)
     among, sent = biases, 0
     tiles = tiles_before_heads(machine.shape, units.lanes, units.matvec.rows, units.order)
-    order = in_proj_order(machine.shape, units.lanes, units.matvec.rows, units.order)
-    each = matrix.repeats * units.matvec.rows // len(order.rows)
     for before in tiles:
-        among += [replace(matrix, repeats=before * each - sent)] * (before * each > sent)
+        among += [replace(matrix, repeats=before - sent)] * (before > sent)
         among += state
-        sent = before * each
+        sent = before
     return (*among, *[replace(matrix, repeats=matrix.repeats - sent)] * (sent < matrix.repeats))
-
-
-def _lengths(whole: int, most: int) -> list[int]:
-    """Lengths of at most `most` that make up `whole`."""
-    return [min(most, whole - at) for at in range(0, whole, most)]
 
 
 def _singles(beats: dict[str, int]) -> Packets:
@@ -145,18 +138,9 @@ def _singles(beats: dict[str, int]) -> Packets:
 
 
 def _matrix_packets(rows: int, columns: int, machine: MachineConfig) -> Packets:
-    """All biases, then in turn scales and the weights that they belong to.
-
-    A word of scales holds several, and handing out a second word would keep the port waiting; so
-    weights follow each word where a tile's weight groups can be divided that way.
-    """
+    """All biases, then tile by tile the scales and the weights that they belong to."""
     matvec = machine.units.matvec
-    tiles, groups = matrix_pass(rows, columns, matvec)[1], -(-columns // matvec.group)
-    per_word = max(1, machine.fetch.port_bits // matvec.scale_beat.bits)
-    share = groups
-    if columns % matvec.group == 0:
-        share = max(n for n in range(1, min(groups, per_word) + 1) if groups % n == 0)
-    repeats = tiles * groups // share
-    weights = tiles * columns // matvec.columns // repeats
-    matrix = PacketLayout((("scales", share), ("weights", weights)), repeats)
+    tiles = matrix_pass(rows, columns, matvec)[1]
+    scales, weights = -(-columns // matvec.group), columns // matvec.columns
+    matrix = PacketLayout((("scales", scales), ("weights", weights)), tiles)
     return (*_singles({"bias": tiles} if matvec.bias else {}), matrix)

@@ -46,7 +46,10 @@ class Header(NamedTuple):
 
 @dataclass(frozen=True)
 class Target:
-    """Who takes beats from a queue of `depth` of them, on port `o_<name>`."""
+    """Who takes beats on port `o_<name>`, from a queue of `depth` places.
+
+    A place holds the beats of a word, or a beat that is wider.
+    """
 
     name: str
     beat: Beat
@@ -81,7 +84,7 @@ class FetchConfig:
             if target.depth < 3:
                 raise ValueError(
                     f"fetch {target.name} depth must be at least 3, not {target.depth}; "
-                    "a shorter queue cannot pass a beat in every cycle"
+                    "a shorter queue cannot pass a word in every cycle"
                 )
 
     @property
@@ -91,19 +94,40 @@ class FetchConfig:
 
     def per_word(self, target: int) -> int:
         """Beats of a target that travel in one word, at most."""
-        return max(1, self.port_bits // self.targets[target].beat.bits)
+        return per_word(self.targets[target].beat, self.port_bits)
 
     def span(self, target: int) -> int:
         """Words that one beat of a target takes."""
         return -(-self.targets[target].beat.bits // self.port_bits)
 
+    def waiting(self, target: int) -> Beat:
+        """What a place of a target's queue holds: a beat, or the bits of several in a word.
+
+        With these comes which of them, counted from 0, is the last.
+        """
+        beat, most = self.targets[target].beat, self.per_word(target)
+        if most == 1:
+            return beat
+        bits = Field("bits", Fixed(1, signed=False), most * beat.bits)
+        last = Field("last", Fixed((most - 1).bit_length(), signed=False))
+        return Beat((bits, last))
+
+    def places(self, target: int, beats: int) -> int:
+        """Places of its queue that a part of `beats` beats takes: parts do not share a word."""
+        return -(-beats // self.per_word(target))
+
     def words(self, target: int, beats: int) -> int:
         """Words of a part of `beats` beats."""
-        return -(-beats // self.per_word(target)) * self.span(target)
+        return self.places(target, beats) * self.span(target)
 
     def payload(self, header: Header) -> int:
         """Words that follow a header."""
         return header.repeats * sum(self.words(*part) for part in header.parts)
+
+
+def per_word(beat: Beat, port_bits: int) -> int:
+    """Beats that travel in one word of a port, at most."""
+    return max(1, port_bits // beat.bits)
 
 
 @dataclass(frozen=True)
@@ -259,11 +283,11 @@ def _to_words(octets: Octets, repeats: int, target: int, config: FetchConfig) ->
     by_bit = bits % 8 != 0
     if by_bit:
         octets = np.unpackbits(octets, axis=1, count=bits, bitorder="little")
-    per_word, span = config.per_word(target), config.span(target)
+    each, span = config.per_word(target), config.span(target)
     word = config.port_bits if by_bit else config.port_bits // 8
     beats = octets.reshape(repeats, -1, octets.shape[1])
-    filled = _padded(beats, 1, -(-beats.shape[1] // per_word) * per_word)
-    bundles = filled.reshape(repeats, -1, per_word * beats.shape[2])
+    filled = _padded(beats, 1, -(-beats.shape[1] // each) * each)
+    bundles = filled.reshape(repeats, -1, each * beats.shape[2])
     words = _padded(bundles, 2, span * word).reshape(repeats, -1, word)
     return np.packbits(words, axis=2, bitorder="little") if by_bit else words
 
@@ -274,9 +298,9 @@ def _from_words(words: Octets, count: int, target: int, config: FetchConfig) -> 
     by_bit = bits % 8 != 0
     if by_bit:
         words = np.unpackbits(words, axis=2, bitorder="little")
-    per_word, span = config.per_word(target), config.span(target)
+    each, span = config.per_word(target), config.span(target)
     beat = bits if by_bit else bits // 8
-    bundles = words.reshape(repeats, -1, span * words.shape[2])[:, :, : per_word * beat]
+    bundles = words.reshape(repeats, -1, span * words.shape[2])[:, :, : each * beat]
     beats = bundles.reshape(repeats, -1, beat)[:, :count].reshape(-1, beat)
     return np.packbits(beats, axis=1, bitorder="little") if by_bit else beats
 

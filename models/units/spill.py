@@ -71,6 +71,11 @@ class SpillConfig:
         """Beats of the longest part that a step can say."""
         return min(BEATS.max_code, WORDS.max_code // self.span)
 
+    def lengths(self, beats: int) -> list[int]:
+        """Beats of each of the parts in which `beats` beats travel."""
+        most = self.most_beats
+        return [min(most, beats - at) for at in range(0, beats, most)]
+
     def part(self, place: int, beats: int) -> Part:
         """The step of a part of `beats` beats.
 

@@ -1,6 +1,6 @@
 """Fetch in hardware; the packets are defined by `models.units.fetch`."""
 
-from amaranth import Cat, Module, Mux, Signal, Value
+from amaranth import Array, Cat, Module, Mux, Signal, Value
 from amaranth.lib import data, stream, wiring
 from amaranth.lib.wiring import In, Out
 
@@ -13,9 +13,8 @@ class Fetch(wiring.Component):
     """Hand the words of a memory port to targets, as the headers among them say.
 
     A word is taken on every edge, across parts, repeats and packets, as long as its target's queue
-    has room; a target of several beats in a word takes a beat on every edge. A full queue holds
-    up all words behind. Headers are as `models.units.fetch.pack` makes them: a target that exists,
-    and beats for the first target wherever there are repeats.
+    has room. A full queue holds up all words behind. Headers are as `models.units.fetch.pack` makes
+    them: a target that exists, and beats for the first target wherever there are repeats.
 
     Parameters
     ----------
@@ -75,83 +74,93 @@ class Fetch(wiring.Component):
         return m
 
     def _unpackers(self, m, left):
-        """For each target its unpacker, with the queue behind it."""
+        """For each target what words turn into its beats in, with its queue."""
         unpackers = []
         for at, target in enumerate(self.config.targets):
-            unpack, queue = _Unpack(self.config, at), Queue(target.beat, target.depth)
-            m.submodules[f"{target.name}_unpack"] = unpack
-            m.submodules[f"{target.name}_queue"] = queue
-            wiring.connect(m, queue.o, wiring.flipped(getattr(self, f"o_{target.name}")))
+            unpack = (_Split if self.config.per_word(at) > 1 else _Join)(self.config, at)
+            m.submodules[target.name] = unpack
             m.d.comb += [
                 unpack.i.payload.eq(Value.cast(self.i.payload)),
                 unpack.left.eq(left),
-                Value.cast(queue.i.payload).eq(unpack.o.payload),
-                queue.i.valid.eq(unpack.o.valid),
-                unpack.o.ready.eq(queue.i.ready),
             ]
+            wiring.connect(m, unpack.o, wiring.flipped(getattr(self, f"o_{target.name}")))
             unpackers.append(unpack)
         return unpackers
 
 
 class _Unpack(wiring.Component):
-    """The words of one target as its beats, both as plain bits.
+    """The words of one target, as plain bits, and behind a queue as its beats.
 
     `left` are the beats of the part that have not come, with the offered word's; `brings` says how
     many come with it, where `left` may say fewer.
     """
 
-    def __init__(self, config, target):
-        self.per_word, self.span = config.per_word(target), config.span(target)
+    def __init__(self, config, at):
+        self.target = config.targets[at]
+        self.per_word, self.span = config.per_word(at), config.span(at)
+        self.waiting = config.waiting(at)
         super().__init__(
             {
                 "i": In(stream.Signature(config.port_bits)),
                 "left": In(shape_of(BEATS)),
                 "brings": Out(range(self.per_word + 1)),
-                "o": Out(stream.Signature(config.targets[target].beat.bits)),
+                "o": Out(stream_of(self.target.beat)),
             }
         )
 
+
+class _Split(_Unpack):
+    """Words with several beats wait as they came; the one in front is handed out beat by beat."""
+
     def elaborate(self, platform):
         m = Module()
-        if self.per_word > 1:
-            self._split(m)
-        else:
-            self._join(m)
-        return m
-
-    def _split(self, m):
-        """Hold a word and hand over beat after beat; take the next one with the last."""
-        beat = self.o.payload
-        held, beats = Signal(self.per_word * len(beat)), Signal(range(self.per_word + 1))
+        m.submodules.queue = queue = Queue(self.waiting, self.target.depth)
+        came, word = queue.i.payload, queue.o.payload
         m.d.comb += [
             self.brings.eq(self.per_word),
-            beat.eq(held[: len(beat)]),
-            self.o.valid.eq(beats != 0),
-            self.i.ready.eq((beats == 0) | ((beats == 1) & self.o.ready)),
+            Value.cast(came.bits).eq(self.i.payload[: len(Value.cast(came.bits))]),
+            came.last[0].eq(self._last()),
+            queue.i.valid.eq(self.i.valid),
+            self.i.ready.eq(queue.i.ready),
+        ]
+
+        at, beat = Signal(range(self.per_word)), Value.cast(self.o.payload)
+        beats = Value.cast(word.bits)
+        last = at == word.last[0]
+        m.d.comb += [
+            beat.eq(Array(beats[n * len(beat) :][: len(beat)] for n in range(self.per_word))[at]),
+            self.o.valid.eq(queue.o.valid),
+            queue.o.ready.eq(self.o.ready & last),
         ]
         with m.If(self.o.valid & self.o.ready):
-            m.d.sync += [held.eq(held >> len(beat)), beats.eq(beats - 1)]
-        with m.If(self.i.valid & self.i.ready):
-            m.d.sync += [held.eq(self.i.payload[: len(held)]), beats.eq(self._filled())]
+            m.d.sync += at.eq(Mux(last, 0, at + 1))
+        return m
 
-    def _filled(self):
-        """Beats in the offered word: the last word of a part may have fewer than fit."""
-        return Mux(self.left < self.per_word, self.left, self.per_word)[: len(self.brings)]
+    def _last(self):
+        """The last beat in the offered word: the last word of a part may have fewer than fit."""
+        return Mux(self.left < self.per_word, self.left - 1, self.per_word - 1)
 
-    def _join(self, m):
-        """Keep all but the last word of a beat; hand over when that comes."""
+
+class _Join(_Unpack):
+    """A beat of several words is complete before it waits: all but the last word are kept."""
+
+    def elaborate(self, platform):
+        m = Module()
+        m.submodules.queue = queue = Queue(self.waiting, self.target.depth)
         kept = [Signal(self.i.payload.shape(), name=f"kept{at}") for at in range(self.span - 1)]
         at = Signal(range(max(2, self.span)))  # at least 1 bit: Verilog has no signals of none
         complete = at == self.span - 1
-        beat = self.o.payload
+        beat = Value.cast(queue.i.payload)
         m.d.comb += [
             self.brings.eq(complete),
             beat.eq(Cat(*kept, self.i.payload)[: len(beat)]),
-            self.o.valid.eq(self.i.valid & complete),
-            self.i.ready.eq(self.o.ready | ~complete),
+            queue.i.valid.eq(self.i.valid & complete),
+            self.i.ready.eq(queue.i.ready | ~complete),
         ]
+        wiring.connect(m, queue.o, wiring.flipped(self.o))
         with m.If(self.i.valid & self.i.ready):
             m.d.sync += at.eq(Mux(complete, 0, at + 1))
             for place, word in enumerate(kept):
                 with m.If(at == place):
                     m.d.sync += word.eq(self.i.payload)
+        return m

@@ -91,7 +91,7 @@ def test_a_state_that_does_not_fit_is_told():
         require_fit(machine, find_device("vck190"))
     assert str(refused.value) == (
         "design lightmamba-vck190: on-chip memory must fit the blocks of device vck190 "
-        "(1934 of 18 Kb, 463 of 288 Kb: 172.2 Mb), not need 167.9 Mb: scan.state 162.8 Mb, "
+        "(1934 of 18 Kb, 463 of 288 Kb: 172.2 Mb), not need 167.8 Mb: scan.state 162.8 Mb, "
         "conv1d.history 4.1 Mb, fetch.weights 0.3 Mb, with no blocks left for scan.state; keep the "
         "state in memory with state.placement=memory, or use another board, fewer bits or a "
         "smaller network"

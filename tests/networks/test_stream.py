@@ -49,5 +49,21 @@ def test_queues_hold_the_prefix(machine):
     packets = prefix_packets(machine)
     assert layer_packets(machine, 0)[: len(packets)] == packets
     assert prefix_words(machine) == sum(packet.words(machine.fetch) for packet in packets)
-    for target in machine.fetch.targets:
-        assert sum(packet.beats.get(target.name, 0) for packet in packets) <= target.depth
+    for at, target in enumerate(machine.fetch.targets):
+        waiting = [packet.beats.get(target.name, 0) for packet in packets]
+        assert sum(machine.fetch.places(at, beats) for beats in waiting) <= target.depth
+
+
+def test_queues_hold_the_weights_that_wait_and_their_scales(machine):
+    """Whole tiles of weights, however they divide; and never do scales keep the port waiting."""
+    fetch = machine.fetch
+    at = {target.name: index for index, target in enumerate(fetch.targets)}
+    depths = {name: fetch.targets[index].depth for name, index in at.items()}
+    matrices = [packet for packet in token_packets(machine) if "weights" in packet.beats]
+    for (_, scales), (_, weights) in (packet.parts for packet in matrices):
+        tile = fetch.places(at["weights"], weights)
+        whole, rest = divmod(depths["weights"], tile)
+        assert whole * weights + rest * fetch.per_word(at["weights"]) >= (
+            machine.design.memory.prefetch
+        )
+        assert depths["scales"] >= (whole + 2) * fetch.places(at["scales"], scales)
