@@ -54,12 +54,8 @@ def _errors(exact: np.ndarray, got: np.ndarray) -> dict[str, Any]:
 
 def _oracle_residuals(parameters: NetworkParameters, tokens: np.ndarray) -> np.ndarray:
     """Residual stream float32 (layers, time, d_model) after each layer."""
-    u, after = oracle.embed(parameters, tokens), []
-    states = oracle.State.zeros(parameters.shape).layers
-    for layer, state in zip(parameters.layers, states, strict=True):
-        u = oracle.layer_tensors(layer, parameters.shape, u, state).out
-        after.append(u)
-    return np.stack(after)
+    state = oracle.State.zeros(parameters.shape)
+    return np.stack([each.out for each in oracle.each_layer(parameters, state, tokens)])
 
 
 def _residuals(network: Network, tokens: np.ndarray) -> np.ndarray:

@@ -73,6 +73,8 @@ class NetworkParameters:
     layers        one `LayerParameters` for each layer
     final_norm    (d_model,)
     head          (vocab, d_model); when `shape.tied`, the very array `embedding`
+    rotated       the input of every out_proj is transformed online (`oracle.functions.turned`),
+                  and the columns of out_proj already hold the inverse
     """
 
     shape: Mamba2Shape
@@ -80,6 +82,7 @@ class NetworkParameters:
     layers: tuple[LayerParameters, ...]
     final_norm: np.ndarray
     head: np.ndarray
+    rotated: bool = False
 
     def __post_init__(self) -> None:
         shape, wrong = self.shape, []

@@ -2,6 +2,8 @@
 
 import numpy as np
 
+from models.units.hadamard import factors, transform
+
 
 def silu(x: np.ndarray) -> np.ndarray:
     """`x * sigmoid(x)`.
@@ -61,3 +63,22 @@ def linear(x: np.ndarray, weight: np.ndarray, bias: np.ndarray | None = None) ->
     """
     out = x @ weight.T
     return out if bias is None else out + bias
+
+
+def turned(x: np.ndarray) -> np.ndarray:
+    """The online rotation before out_proj, as the hadamard unit does it: `H x / 2**halvings`.
+
+    x         float32 (..., n)
+    return    float32 (..., n)
+    """
+    return transform(x) * np.float32(0.5 ** turned_halvings(x.shape[-1]))
+
+
+def turned_halvings(width: int) -> int:
+    """Exponent of the power of two next to the square root of the transform's block length.
+
+    >>> turned_halvings(256), turned_halvings(5120)
+    (4, 6)
+    """
+    _, base, points = factors(width)
+    return (base * points).bit_length() // 2

@@ -9,12 +9,19 @@ Leading axes are sequences side by side. The clamp of delta to `time_step_limit`
 as in prefill; `transformers` and state-spaces/mamba leave it out of their one-token path.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 
-from models.networks.oracle.functions import gated_rms_norm, linear, rms_norm, silu, softplus
+from models.networks.oracle.functions import (
+    gated_rms_norm,
+    linear,
+    rms_norm,
+    silu,
+    softplus,
+    turned,
+)
 from models.networks.oracle.scan import scan_chunked, scan_step
 from models.networks.parameters import LayerParameters, NetworkParameters
 from models.networks.shape import Mamba2Shape
@@ -63,7 +70,8 @@ class LayerTensors:
     delta         (..., heads)              after softplus and clamp
     decay         (..., heads)              exp(delta * A)
     y             (..., heads, head_dim)    output of the scan with the skip D * x
-    gated         (..., inner)              after gate and gated norm, input of out_proj
+    gated         (..., inner)              input of out_proj: after gate and gated norm, and
+                                            `turned` in a rotated network
     mixed         (..., d_model)            output of out_proj
     out           (..., d_model)            residual stream after the layer
     state         LayerState                after the last token
@@ -91,12 +99,17 @@ _Scan = Callable[..., tuple[np.ndarray, np.ndarray]]
 
 
 def layer_tensors(
-    layer: LayerParameters, shape: Mamba2Shape, u: np.ndarray, state: LayerState
+    layer: LayerParameters,
+    shape: Mamba2Shape,
+    u: np.ndarray,
+    state: LayerState,
+    rotated: bool = False,
 ) -> LayerTensors:
     """All tensors of `layer` over many tokens.
 
     u         float32 (..., time, d_model)  residual stream before the layer
     state     before the first token
+    rotated   as of `NetworkParameters`
     """
     normed, z, conv_in, delta_raw = _project(layer, shape, u)
     time = u.shape[-2]
@@ -105,29 +118,39 @@ def layer_tensors(
         history[..., tap : tap + time, :] * layer.conv_weight[:, tap] for tap in range(shape.conv)
     )
     tensors = (normed, z, conv_in, delta_raw, conv_out)
-    return _scan_and_gate(layer, shape, u, tensors, history[..., time:, :], state, scan_chunked)
+    conv_state = history[..., time:, :]
+    return _scan_and_gate(layer, shape, u, tensors, conv_state, state, rotated, scan_chunked)
 
 
 def layer_step_tensors(
-    layer: LayerParameters, shape: Mamba2Shape, u: np.ndarray, state: LayerState
+    layer: LayerParameters,
+    shape: Mamba2Shape,
+    u: np.ndarray,
+    state: LayerState,
+    rotated: bool = False,
 ) -> LayerTensors:
     """All tensors of `layer` for one token; u and every tensor are without a time axis."""
     normed, z, conv_in, delta_raw = _project(layer, shape, u)
     window = np.concatenate([state.conv, conv_in[..., None, :]], axis=-2)  # (..., conv, channels)
     conv_out = np.einsum("...tc,ct->...c", window, layer.conv_weight)
     tensors = (normed, z, conv_in, delta_raw, conv_out)
-    return _scan_and_gate(layer, shape, u, tensors, window[..., 1:, :], state, scan_step)
+    conv_state = window[..., 1:, :]
+    return _scan_and_gate(layer, shape, u, tensors, conv_state, state, rotated, scan_step)
 
 
 def layer_step(
-    layer: LayerParameters, shape: Mamba2Shape, u: np.ndarray, state: LayerState
+    layer: LayerParameters,
+    shape: Mamba2Shape,
+    u: np.ndarray,
+    state: LayerState,
+    rotated: bool = False,
 ) -> tuple[np.ndarray, LayerState]:
     """One token through one layer, residual included.
 
     u         float32 (..., d_model)
     return    float32 (..., d_model), the state after the token
     """
-    tensors = layer_step_tensors(layer, shape, u, state)
+    tensors = layer_step_tensors(layer, shape, u, state, rotated)
     return tensors.out, tensors.state
 
 
@@ -149,6 +172,7 @@ def _scan_and_gate(
     tensors: tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, np.ndarray],
     conv_state: np.ndarray,
     state: LayerState,
+    rotated: bool,
     scan: _Scan,
 ) -> LayerTensors:
     """Everything after the taps of the convolution; `scan` alone knows about time."""
@@ -168,6 +192,8 @@ def _scan_and_gate(
 
     flat = y.reshape(*lead, inner)
     gated = gated_rms_norm(flat, z, layer.gated_norm, shape.norm_eps, shape.groups)
+    if rotated:
+        gated = turned(gated)
     mixed = linear(gated, layer.out_proj, layer.out_proj_bias)
     return LayerTensors(
         normed=normed,
@@ -202,8 +228,23 @@ def embed(parameters: NetworkParameters, tokens: np.ndarray) -> np.ndarray:
 
 def head(parameters: NetworkParameters, u: np.ndarray) -> np.ndarray:
     """Final norm and head: logits float32 (..., vocab) of the residual stream (..., d_model)."""
-    normed = rms_norm(u, parameters.final_norm, parameters.shape.norm_eps)
-    return linear(normed, parameters.head)
+    return linear(head_input(parameters, u), parameters.head)
+
+
+def head_input(parameters: NetworkParameters, u: np.ndarray) -> np.ndarray:
+    """Final norm: input of the head, float32 (..., d_model), of the residual stream."""
+    return rms_norm(u, parameters.final_norm, parameters.shape.norm_eps)
+
+
+def each_layer(
+    parameters: NetworkParameters, state: State, tokens: np.ndarray
+) -> Iterator[LayerTensors]:
+    """The tensors of one layer after the other while many tokens are read; see `advance`."""
+    u = embed(parameters, tokens)
+    for layer, layer_state in zip(parameters.layers, state.layers, strict=True):
+        tensors = layer_tensors(layer, parameters.shape, u, layer_state, parameters.rotated)
+        u = tensors.out
+        yield tensors
 
 
 def advance(
@@ -215,9 +256,8 @@ def advance(
     tokens    int (..., time)
     return    logits float32 (..., time, vocab), the state after the last token
     """
-    u, after = embed(parameters, tokens), []
-    for layer, layer_state in zip(parameters.layers, state.layers, strict=True):
-        tensors = layer_tensors(layer, parameters.shape, u, layer_state)
+    after = []
+    for tensors in each_layer(parameters, state, tokens):
         u = tensors.out
         after.append(tensors.state)
     return head(parameters, u), State(tuple(after))
@@ -243,6 +283,6 @@ def decode(
     """
     u, after = embed(parameters, np.asarray(token)), []
     for layer, layer_state in zip(parameters.layers, state.layers, strict=True):
-        u, layer_state = layer_step(layer, parameters.shape, u, layer_state)
+        u, layer_state = layer_step(layer, parameters.shape, u, layer_state, parameters.rotated)
         after.append(layer_state)
     return head(parameters, u), State(tuple(after))
