@@ -77,6 +77,7 @@ class Precision(BaseModel):
     scan_bits: int = Field(8, ge=2, le=16)
     tap_bits: int = Field(8, ge=2, le=16)
     group: Group = Field(8, ge=1)
+    hadamard: bool = False  # out_proj's input is rotated, online
 
     stream: Signed = Fixed(24, 12)  # the residual stream, and what units hand to each other
     embedding: Signed = Fixed(16, 12)  # rows of the embedding

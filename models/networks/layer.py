@@ -13,6 +13,7 @@ from models.units.activate import ActivateConfig
 from models.units.conv1d import Conv1dConfig
 from models.units.discretize import DiscretizeConfig
 from models.units.gate import GateConfig
+from models.units.hadamard import HadamardConfig
 from models.units.matvec import MatvecConfig
 from models.units.norm import NormConfig
 from models.units.quantize import QuantizeConfig
@@ -24,7 +25,8 @@ from models.units.scan import ScanConfig
 class LayerUnits:
     """Configurations of a layer's units, in the order of the data.
 
-    One norm, one quantizer and one matvec serve in_proj and out_proj in turn.
+    One norm, one quantizer and one matvec serve in_proj and out_proj in turn; `hadamard` is between
+    norm and quantizer, for out_proj alone, when the precision asks for it.
     """
 
     norm: NormConfig
@@ -41,6 +43,7 @@ class LayerUnits:
     scan_output: QuantizeConfig
     gate: GateConfig
     residual: ResidualConfig
+    hadamard: HadamardConfig | None = None
     order: Order = "interleaved"
 
     @property
@@ -166,6 +169,7 @@ def _layer_units(shape: Mamba2Shape, design: Design, p: Precision, layers: int) 
         scan_output=QuantizeConfig(p.scan_output, lanes),
         gate=GateConfig(y=p.scan_output, z=p.scan_input, o=p.stream, lanes=lanes),
         residual=ResidualConfig(p.stream, lanes),
+        hadamard=HadamardConfig(p.normed, p.normed, shape.inner, lanes) if p.hadamard else None,
         order=design.order,
     )
 

@@ -41,6 +41,7 @@ class Arithmetic:
     scan: Callable[..., tuple[Codes, Block]]
     gate: Callable[..., Codes]
     residual: Callable[..., Codes]
+    hadamard: Callable[..., Codes]
 
     @classmethod
     def of(cls, package: str) -> "Arithmetic":
@@ -97,7 +98,7 @@ class LayerCodes:
     decay      int (..., heads)
     y          int (..., inner)            output of the scan, with the skip
     gated      int (..., inner)            after the gate
-    mixed_in   block (..., inner)          after the gated norm, input of out_proj
+    mixed_in   block (..., inner)          after gated norm and hadamard, input of out_proj
     mixed      int (..., d_model)          output of out_proj
     out        int (..., d_model)          residual stream after the layer
     state      LayerState                  after the token
@@ -158,7 +159,7 @@ def layer_step(
 
     gate_z = do.quantize(do.activate(z, units.gate_silu), units.gate_input)
     gated = do.gate(*do.quantize(y, units.scan_output), *gate_z, units.gate)
-    mixed_in = do.quantize(_gated_norm(do, gated, layer, units, shape), units.linear_input)
+    mixed_in = do.quantize(_mixer_input(do, gated, layer, units, shape), units.linear_input)
     mixed = _linear(do, mixed_in, layer.out_proj, units)
     return LayerCodes(
         normed=normed,
@@ -261,10 +262,10 @@ def _split(block: Block, at: tuple[int, ...], group: int) -> list[Any]:
     return list(zip(codes, exponents, strict=True))
 
 
-def _gated_norm(
+def _mixer_input(
     do: Arithmetic, gated: Codes, layer: QuantizedLayer, units: LayerUnits, shape: Mamba2Shape
 ) -> Codes:
-    """The norm after the gate: over the channels of each group by itself."""
+    """The norm after the gate, over the channels of each group by itself; rotated if asked for."""
     length = shape.inner // shape.groups
     epsilon = epsilon_code(shape.norm_eps, length, units.norm.i)
     parts = [
@@ -275,4 +276,5 @@ def _gated_norm(
             strict=True,
         )
     ]
-    return np.concatenate(parts, axis=-1)
+    normed = np.concatenate(parts, axis=-1)
+    return do.hadamard(normed, units.hadamard) if units.hadamard else normed

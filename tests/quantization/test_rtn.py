@@ -7,7 +7,7 @@ import pytest
 
 from models.errors import InputError
 from models.precision import NAMED, Precision
-from models.quantization.rtn import quantize_matrix, quantize_network
+from models.quantization.rtn import nearest, quantize_network
 from tests.networks.examples import PLAIN, random_parameters
 
 
@@ -16,12 +16,12 @@ from tests.networks.examples import PLAIN, random_parameters
 def test_weights_are_within_half_a_step(precision, columns):
     formats = NAMED[precision]
     values = np.random.default_rng(0).normal(size=(16, columns)) * 0.1
-    matrix = quantize_matrix(values, None, formats, "matrix")
-    steps = np.repeat(formats.scale.values(matrix.scales), formats.weight_group, axis=1)
+    codes, scales = nearest(values, formats, "matrix")
+    steps = np.repeat(formats.scale.values(scales), formats.weight_group, axis=1)
     steps = steps[:, :columns]
-    assert np.abs(matrix.weights * steps - values).max() <= steps.max() / 2
-    assert (np.abs(matrix.weights * steps - values) <= steps / 2 + 1e-12).all()
-    assert matrix.scales.shape == (16, -(-columns // formats.weight_group))
+    assert np.abs(codes * steps - values).max() <= steps.max() / 2
+    assert (np.abs(codes * steps - values) <= steps / 2 + 1e-12).all()
+    assert scales.shape == (16, -(-columns // formats.weight_group))
 
 
 def test_refuses_weights_beyond_every_scale():
@@ -30,7 +30,7 @@ def test_refuses_weights_beyond_every_scale():
         match=r"^head: weights must be at most 7 in magnitude, not 99; "
         r"choose more precision\.weight_bits or another precision\.weight_scale$",
     ):
-        quantize_matrix(np.full((8, 128), 99.0), None, NAMED["w4a4"], "head")
+        nearest(np.full((8, 128), 99.0), NAMED["w4a4"], "head")
 
 
 def test_refuses_values_beyond_their_format():

@@ -7,6 +7,7 @@ import pytest
 
 from models.errors import InputError
 from models.precision import NAMED
+from models.quantization.recipes import NAMES, find_recipe
 from reports.accuracy import Accuracy, AccuracyTable, accuracies, measure
 from tests.networks.examples import PLAIN, random_parameters
 
@@ -15,7 +16,7 @@ WINDOWS = np.random.default_rng(0).integers(0, PLAIN.vocab, (2, 6))
 
 @pytest.fixture(scope="module")
 def rows():
-    return accuracies(random_parameters(PLAIN), WINDOWS)
+    return accuracies(random_parameters(PLAIN), WINDOWS, [find_recipe("rtn")], NAMED, WINDOWS)
 
 
 def test_the_oracle_is_held_against_itself(rows):
@@ -36,16 +37,19 @@ def test_fewer_bits_stay_less_close_to_the_oracle(rows):
 
 
 def test_text():
-    row = Accuracy("w8a8", 1.3737, 3.9499, 1.0008, 0.000712, 760.4)
-    assert AccuracyTable(88, 512, [row]).to_text() == (
-        "measured on 88 sequences of 512 tokens\n"
-        "          nats/token  perplexity     ratio    KL, nats    tokens/s\n"
-        "w8a8          1.3737      3.9499    1.0008    0.000712         760"
-    )
+    errors = {"layers.0.in_proj": 0.01, "layers.1.in_proj": 0.03, "layers.0.out_proj": 0.005}
+    row = Accuracy("w8a8", "rtn", 1.3737, 3.9499, 1.0008, 0.000712, 760.4, errors)
+    assert AccuracyTable(88, 512, 0.5, [row]).to_text().splitlines() == [
+        "measured on 88 sequences of 512 tokens, of a network stressed by 0.5",
+        "       recipe            nats/token  perplexity    ratio   KL, nats  in_proj out_proj  "
+        "tokens/s",
+        "w8a8   rtn                   1.3737      3.9499   1.0008   0.000712    2.00%    0.50%"
+        "       760",
+    ]
 
 
 def test_json_says_the_same():
-    table = AccuracyTable(1, 2, [Accuracy("w8a8", 1.5, 4.5, 1.25, 0.5, 4.0)])
+    table = AccuracyTable(1, 2, 0.0, [Accuracy("w8a8", "rtn", 1.5, 4.5, 1.25, 0.5, 4.0)])
     told = json.loads(table.to_json())
     assert (told["sequences"], told["window"]) == (1, 2)
     assert told["rows"][0]["ratio"] == 1.25
@@ -63,3 +67,21 @@ def test_names_a_text_that_is_too_short(window, sequences, least, tmp_path):
         f"{text} must have at least {least} bytes, not 500; "
         "give a longer text, or ask for fewer tokens"
     )
+
+
+@pytest.mark.parametrize(
+    ("recipes", "precisions", "message"),
+    [
+        (
+            ["gptq"], ["w4a4"],
+            f"recipe must be one of {', '.join(NAMES)} or a YAML file, not 'gptq'; "
+            "name one of these, or a file",
+        ),
+        (["rtn"], ["w3a3"],
+         "precision must be one of w8a8, w4a8, w4a4, not 'w3a3'; name one of these"),
+    ],
+)  # fmt: skip
+def test_names_what_it_does_not_know(recipes, precisions, message):
+    with pytest.raises(InputError) as refusal:
+        measure("bundled", None, 512, 1, recipes, precisions)
+    assert str(refusal.value) == message
