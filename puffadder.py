@@ -252,6 +252,32 @@ def accuracy(
 
 
 @app.command()
+def certify(
+    model: Model = "bundled",
+    text: Annotated[
+        Path | None, typer.Option(help="File with the text; held-out documentation otherwise.")
+    ] = None,
+    tokens: Annotated[int, typer.Option(min=1, help="Tokens to read.")] = 512,
+    recipe: Annotated[str, typer.Option(help="Recipe, name or file.")] = "rtn",
+    precision: Annotated[str, typer.Option(help="w8a8, w4a8 or w4a4.")] = "w8a8",
+    as_json: AsJson = False,
+) -> None:
+    """Bound the rounding error of the scan's state, layer by layer.
+
+    The bound is propagated beside the state, element by element, and never exceeded; the static one
+    follows from the largest decay and holds for any longer text with no larger decay and no larger
+    state.
+
+    Example: **puffadder certify bundled --tokens 512**
+    """
+    from reports.certificate import certificates
+
+    with _working("reading the text"):
+        table = certificates(model, text, tokens, recipe, precision)
+    typer.echo(table.to_json() if as_json else table.to_text())
+
+
+@app.command()
 def validate(
     pairs: Annotated[int, typer.Option(min=1, help="Pairs to draw.")] = 24,
     seed: Annotated[int, typer.Option(help="What they are drawn from.")] = 0,

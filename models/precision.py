@@ -12,6 +12,7 @@ from pydantic import (
     model_validator,
 )
 
+from models.errors import InputError
 from models.formats import WIDEST, Block, Fixed
 from models.scales import Kind, Scale
 
@@ -165,3 +166,14 @@ NAMED: dict[str, Precision] = {
     "w4a4": Precision(weight_bits=4, activation_bits=4),
 }
 """Precisions that a design may name instead of spelling them out."""
+
+
+def named_precision(name: str) -> Precision:
+    """The precision of that name.
+
+    Raises InputError when there is none.
+    """
+    if name not in NAMED:
+        rule = f"must be one of {', '.join(NAMED)}, not {name!r}"
+        raise InputError("precision", rule, "name one of these")
+    return NAMED[name]

@@ -8,12 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from models.errors import InputError
 from models.networks import metrics
 from models.networks.mamba2 import Network, compiled
 from models.networks.oracle import mamba2 as oracle
 from models.networks.parameters import NetworkParameters
-from models.precision import NAMED
+from models.precision import NAMED, named_precision
 from models.quantization.calibration import calibration_windows
 from models.quantization.errors import input_errors
 from models.quantization.recipes import (
@@ -95,11 +94,7 @@ def measure(
     """
     chosen = [find_recipe(name) for name in recipes]
     for name in precisions:
-        if name not in NAMED:
-            raise InputError(
-                "precision", f"must be one of {', '.join(NAMED)}, not {name!r}",
-                "name one of these",
-            )  # fmt: skip
+        named_precision(name)
     parameters = find_model(model)
     least = window * (sequences or 1)
     tokens = read_tokens(text, parameters.shape.vocab, least)
@@ -129,7 +124,7 @@ def accuracies(
     fewer = calibration[: max(1, ERROR_TOKENS // calibration.shape[1])]
     for name in precisions:
         for recipe in recipes:
-            formats = precision_of(recipe, NAMED[name])
+            formats = precision_of(recipe, named_precision(name))
             transformed = transform_network(recipe, parameters, formats, calibration)
             quantized = quantize_transformed(recipe, transformed, formats, calibration)
             network = Network(quantized, compiled())

@@ -134,7 +134,7 @@ def test_layer_ends_with_1_when_a_code_differs(first, code, last, as_json, monke
 
 @pytest.mark.parametrize("as_json", [False, True])
 def test_accuracy_prints_its_table(as_json, monkeypatch):
-    table = AccuracyTable(2, 16, [Accuracy("float", 1.0, 2.7, 1.0, 0.0, 0.1)])
+    table = AccuracyTable(2, 16, 0.0, [Accuracy("float", "", 1.0, 2.7, 1.0, 0.0, 0.1)])
     monkeypatch.setattr("reports.accuracy.measure", lambda *arguments: table)
     answer = CliRunner().invoke(puffadder.app, ["accuracy", *["--json"] * as_json])
     assert answer.exit_code == 0
@@ -146,6 +146,8 @@ def test_accuracy_prints_its_table(as_json, monkeypatch):
     [
         (["layer", "/nowhere"], "model '/nowhere' must be the folder of a checkpoint, or "
          "`bundled`, not missing; give the folder that holds config.json and *.safetensors"),
+        (["certify", "bundled", "--precision", "w3a3"],
+         "precision must be one of w8a8, w4a8, w4a4, not 'w3a3'; name one of these"),
         (["layer", "bundled", "huge"], "design 'huge' must be a file *.yaml or one of "
          f"{', '.join(names())}; give one of them"),
         (["layer", "bundled", "tiny", "scan.channels=8"], "design tiny: scan.channels must divide "
