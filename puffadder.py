@@ -228,6 +228,9 @@ def accuracy(
     precision: Annotated[
         list[str] | None, typer.Option(help="w8a8, w4a8 or w4a4; give several. [default: all]")
     ] = None,
+    scan_bits: Annotated[
+        list[int] | None, typer.Option(help="Bits inside the scan; give several. [default: 8]")
+    ] = None,
     stress: Annotated[
         float, typer.Option(min=0, max=1, help="Give the network outliers as large ones have.")
     ] = 0.0,
@@ -246,8 +249,9 @@ def accuracy(
 
     with _working("reading the text with each network; all of it takes some minutes"):
         table = measure(
-            model, text, window, sequences, recipe or ["rtn"], precision or tuple(NAMED), stress
-        )
+            model, text, window, sequences, recipe or ["rtn"], precision or tuple(NAMED), stress,
+            scan_bits or [8],
+        )  # fmt: skip
     typer.echo(table.to_json() if as_json else table.to_text())
 
 

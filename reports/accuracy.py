@@ -8,11 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
+from models.documents import check
 from models.networks import metrics
 from models.networks.mamba2 import Network, compiled
 from models.networks.oracle import mamba2 as oracle
 from models.networks.parameters import NetworkParameters
-from models.precision import NAMED, named_precision
+from models.networks.shape import Mamba2Shape
+from models.precision import NAMED, Precision, named_precision
 from models.quantization.calibration import calibration_windows
 from models.quantization.errors import input_errors
 from models.quantization.recipes import (
@@ -40,6 +42,8 @@ class Accuracy:
     ratio: float  # perplexity over that of the float oracle
     kl: float  # mean Kullback-Leibler divergence from the oracle, nats
     tokens_per_second: float  # of the sequences side by side
+    scan_bits: int | None = None  # None for floating point
+    state_bytes: int | None = None  # of one sequence, in the scans of all layers
     input_errors: dict[str, float] = field(default_factory=dict)
     """As of `models.quantization.errors.input_errors`, on calibration text."""
 
@@ -65,14 +69,16 @@ class AccuracyTable:
         stressed = f", of a network stressed by {self.stress:g}" if self.stress else ""
         lines = [
             f"measured on {self.sequences} sequences of {self.window} tokens{stressed}",
-            f"{'':7}{'recipe':18}{'nats/token':>10}{'perplexity':>12}{'ratio':>9}{'KL, nats':>11}"
-            f"{'in_proj':>9}{'out_proj':>9}{'tokens/s':>10}",
+            f"{'':7}{'recipe':18}{'scan':>5}{'state, bytes':>14}{'nats/token':>12}"
+            f"{'perplexity':>12}{'ratio':>9}{'KL, nats':>11}{'in_proj':>9}{'out_proj':>10}"
+            f"{'tokens/s':>10}",
         ]
         for row in self.rows:
-            errors = "".join(f"{row.mean_error(each):9.2%}" for each in ("in_proj", "out_proj"))
+            scan = f"{row.scan_bits or '':>5}{row.state_bytes or '':>14}"
             lines.append(
-                f"{row.precision:7}{row.recipe:18}{row.nats:10.4f}{row.perplexity:12.4f}"
-                f"{row.ratio:9.4f}{row.kl:11.6f}{errors}{row.tokens_per_second:10.0f}"
+                f"{row.precision:7}{row.recipe:18}{scan}{row.nats:12.4f}{row.perplexity:12.4f}"
+                f"{row.ratio:9.4f}{row.kl:11.6f}{row.mean_error('in_proj'):9.2%}"
+                f"{row.mean_error('out_proj'):10.2%}{row.tokens_per_second:10.0f}"
             )
         return "\n".join(lines)
 
@@ -85,16 +91,24 @@ def measure(
     recipes: Sequence[str] = ("rtn",),
     precisions: Sequence[str] = tuple(NAMED),
     strength: float = 0.0,
+    scan_bits: Sequence[int] = (8,),
 ) -> AccuracyTable:
     """Accuracy of the checkpoint `model` on `text`, cut into sequences of `window` tokens.
 
-    The checkpoint is stressed first when `strength` is not 0. Recipes are calibrated on the bundled
-    training topics. Raises InputError for a wrong checkpoint, recipe or precision, a text that is
-    too short, or one outside of the vocabulary.
+    The checkpoint is stressed first when `strength` is not 0. The scan has each of `scan_bits` in
+    turn, where the recipe names none. Recipes are calibrated on the bundled training topics. Raises
+    InputError for a wrong checkpoint, recipe or precision, a text that is too short, or one outside
+    of the vocabulary.
     """
     chosen = [find_recipe(name) for name in recipes]
-    for name in precisions:
-        named_precision(name)
+    formats = {
+        (name, bits): check(
+            Precision, named_precision(name).model_dump() | {"scan_bits": bits},
+            f"precision {name}", "precision", "choose other bits",
+        )
+        for name in precisions
+        for bits in scan_bits
+    }  # fmt: skip
     parameters = find_model(model)
     least = window * (sequences or 1)
     tokens = read_tokens(text, parameters.shape.vocab, least)
@@ -103,7 +117,8 @@ def measure(
     calibration = calibration_windows(parameters.shape.vocab)
     if strength:
         parameters = stress(parameters, strength, calibration)
-    rows = accuracies(parameters, cut, chosen, precisions, calibration)
+    named = [(name, precision) for (name, _), precision in formats.items()]
+    rows = accuracies(parameters, cut, chosen, named, calibration)
     return AccuracyTable(count, window, strength, rows)
 
 
@@ -111,50 +126,49 @@ def accuracies(
     parameters: NetworkParameters,
     windows: np.ndarray,
     recipes: Sequence[Recipe],
-    precisions: Sequence[str],
+    precisions: Sequence[tuple[str, Precision]],
     calibration: np.ndarray,
 ) -> list[Accuracy]:
-    """The float oracle first, then each named precision by each recipe.
+    """The float oracle first, then each precision, with its name, by each recipe.
 
     windows, calibration  int (sequences, time)  tokens; each sequence starts from an empty state
     """
     start = time.monotonic()
     exact = oracle.prefill(parameters, windows)
-    rows = [_accuracy(("float", ""), exact, exact, windows, time.monotonic() - start)]
+    seconds, floor = time.monotonic() - start, metrics.nats_per_token(exact, windows)
+    rows = [
+        Accuracy("float", "", floor, metrics.perplexity(floor), 1.0, 0.0, windows.size / seconds)
+    ]
     fewer = calibration[: max(1, ERROR_TOKENS // calibration.shape[1])]
-    for name in precisions:
+    for name, precision in precisions:
         for recipe in recipes:
-            formats = precision_of(recipe, named_precision(name))
+            formats = precision_of(recipe, precision)
             transformed = transform_network(recipe, parameters, formats, calibration)
             quantized = quantize_transformed(recipe, transformed, formats, calibration)
             network = Network(quantized, compiled())
             network.prefill(windows[:, :1])  # loads the kernels, whose compilation is not timed
             start = time.monotonic()
-            codes = network.prefill(windows)
+            logits = formats.stream.values(network.prefill(windows))
             seconds = time.monotonic() - start
-            logits = formats.stream.values(codes)
-            errors = input_errors(transformed, formats, fewer)
-            rows.append(_accuracy((name, recipe.name), exact, logits, windows, seconds, errors))
+            nats = metrics.nats_per_token(logits, windows)
+            row = Accuracy(
+                precision=name,
+                recipe=recipe.name,
+                nats=nats,
+                perplexity=metrics.perplexity(nats),
+                ratio=metrics.perplexity(nats - floor),
+                kl=float(metrics.kl_divergence(exact, logits).mean()),
+                tokens_per_second=windows.size / seconds,
+                scan_bits=formats.scan_bits,
+                state_bytes=_state_bytes(parameters.shape, formats),
+                input_errors=input_errors(transformed, formats, fewer),
+            )
+            rows.append(row)
     return rows
 
 
-def _accuracy(
-    names: tuple[str, str],
-    exact: np.ndarray,
-    logits: np.ndarray,
-    windows: np.ndarray,
-    seconds: float,
-    errors: dict[str, float] | None = None,
-) -> Accuracy:
-    nats = metrics.nats_per_token(logits, windows)
-    floor = metrics.nats_per_token(exact, windows)
-    return Accuracy(
-        precision=names[0],
-        recipe=names[1],
-        nats=nats,
-        perplexity=metrics.perplexity(nats),
-        ratio=metrics.perplexity(nats - floor),
-        kl=float(metrics.kl_divergence(exact, logits).mean()),
-        tokens_per_second=windows.size / seconds,
-        input_errors=errors or {},
-    )
+def _state_bytes(shape: Mamba2Shape, precision: Precision) -> int:
+    """Of the scans' states, with the exponents of their groups."""
+    block = precision.scan_state
+    elements = shape.layers * shape.inner * shape.state
+    return elements * (block.bits * block.group + block.exponent.width) // block.group // 8

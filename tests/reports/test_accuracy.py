@@ -16,7 +16,9 @@ WINDOWS = np.random.default_rng(0).integers(0, PLAIN.vocab, (2, 6))
 
 @pytest.fixture(scope="module")
 def rows():
-    return accuracies(random_parameters(PLAIN), WINDOWS, [find_recipe("rtn")], NAMED, WINDOWS)
+    return accuracies(
+        random_parameters(PLAIN), WINDOWS, [find_recipe("rtn")], list(NAMED.items()), WINDOWS
+    )
 
 
 def test_the_oracle_is_held_against_itself(rows):
@@ -38,13 +40,13 @@ def test_fewer_bits_stay_less_close_to_the_oracle(rows):
 
 def test_text():
     errors = {"layers.0.in_proj": 0.01, "layers.1.in_proj": 0.03, "layers.0.out_proj": 0.005}
-    row = Accuracy("w8a8", "rtn", 1.3737, 3.9499, 1.0008, 0.000712, 760.4, errors)
+    row = Accuracy("w8a8", "rtn", 1.3737, 3.9499, 1.0008, 0.000712, 760.4, 8, 139264, errors)
     assert AccuracyTable(88, 512, 0.5, [row]).to_text().splitlines() == [
         "measured on 88 sequences of 512 tokens, of a network stressed by 0.5",
-        "       recipe            nats/token  perplexity    ratio   KL, nats  in_proj out_proj  "
-        "tokens/s",
-        "w8a8   rtn                   1.3737      3.9499   1.0008   0.000712    2.00%    0.50%"
-        "       760",
+        "       recipe             scan  state, bytes  nats/token  perplexity    ratio   KL, nats"
+        "  in_proj  out_proj  tokens/s",
+        "w8a8   rtn                   8        139264      1.3737      3.9499   1.0008   0.000712"
+        "    2.00%     0.50%       760",
     ]
 
 
@@ -85,3 +87,23 @@ def test_names_what_it_does_not_know(recipes, precisions, message):
     with pytest.raises(InputError) as refusal:
         measure("bundled", None, 512, 1, recipes, precisions)
     assert str(refusal.value) == message
+
+
+def test_the_scans_bits_and_the_bytes_of_its_state():
+    table = measure("bundled", None, 4, 1, ["rtn", "lightmamba-linear"], ["w8a8"], 0, [8, 4])
+    state = 4 * 256 * 64  # layers, channels, state: in groups of 8 with an exponent of 5 bits
+    assert [(row.recipe, row.scan_bits, row.state_bytes) for row in table.rows] == [
+        ("", None, None),
+        ("rtn", 8, state * (8 * 8 + 5) // 8 // 8),
+        ("lightmamba-linear", 16, state * (16 * 8 + 4) // 8 // 8),
+        ("rtn", 4, state * (4 * 8 + 5) // 8 // 8),
+        ("lightmamba-linear", 16, state * (16 * 8 + 4) // 8 // 8),
+    ]
+
+
+def test_refuses_a_scan_without_bits():
+    with pytest.raises(InputError) as refusal:
+        measure("bundled", None, 4, 1, ["rtn"], ["w8a8"], 0, [1])
+    assert str(refusal.value) == (
+        "precision w8a8: scan_bits must be at least 2, not 1; choose other bits"
+    )
