@@ -4,7 +4,7 @@ The accelerator's units, queues and routes are parts of a netlist, joined as the
 them, with the latencies of `hwsim.units` and the depths of the configurations.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -17,12 +17,13 @@ from hwsim.units.argmax import ArgmaxTiming
 from hwsim.units.conv1d import Conv1dTiming
 from hwsim.units.discretize import DiscretizeTiming
 from hwsim.units.gate import GateTiming
+from hwsim.units.hadamard import HadamardTiming
 from hwsim.units.matvec import MatvecTiming
 from hwsim.units.norm import NormTiming
 from hwsim.units.residual import ResidualTiming
 from hwsim.units.scan import ScanTiming
 from models.beats import STEP
-from models.counters import UNITS, Activity
+from models.counters import Activity
 from models.networks.layer import queue_depths
 from models.networks.machine import EMBEDDED, LOOPED, MachineConfig
 from models.networks.order import TARGETS
@@ -34,6 +35,7 @@ from models.networks.stream import (
     spill_parts,
     token_packets,
 )
+from models.units.hadamard import HadamardConfig
 from models.units.quantize import QuantizeConfig
 from models.units.spill import SpillConfig
 
@@ -80,10 +82,10 @@ def predict(
     count = prompt_tokens + new_tokens - 1
     read = [0] * count if tokens is None else list(tokens[:count])
     netlist = _accelerator(machine, prompt_tokens, read)
-    server = _server(memory)
-    counts = np.zeros((len(UNITS), len(Activity)), np.int64)
+    server, units = _server(memory), machine.units.counted
+    counts = np.zeros((len(units), len(Activity)), np.int64)
     edge, token_edges, events = parts.run(
-        netlist.machine(),
+        netlist.machine(list(units)),
         netlist.wires(),
         server,
         np.zeros((2, machine.port.outstanding, 2), np.int64),
@@ -104,11 +106,11 @@ def predict(
         token_edges=token_edges.tolist(),
         units={
             unit: {at.word: int(counts[index, at]) for at in activities}
-            for index, (unit, activities) in enumerate(UNITS.items())
+            for index, (unit, activities) in enumerate(units.items())
         },
         timeline={}
         if timeline_token is None
-        else _timeline(events, int(token_edges[timeline_token]) + 1),
+        else _timeline(units, events, int(token_edges[timeline_token]) + 1),
     )
 
 
@@ -130,10 +132,10 @@ def _patience(memory: MemoryModel) -> int:
     return 10_000 + 4 * (memory.latency + memory.refresh_cycles + cost // scale)
 
 
-def _timeline(events: parts.Integers, end: int) -> dict[str, list[Interval]]:
+def _timeline(units: Iterable[str], events: parts.Integers, end: int) -> dict[str, list[Interval]]:
     """The intervals of each unit from its events, in the order of time."""
     timeline: dict[str, list[Interval]] = {}
-    for index, unit in enumerate(UNITS):
+    for index, unit in enumerate(units):
         edges, _, activities = events[events[:, 1] == index].T
         ends = np.append(edges[1:], end)
         timeline[unit] = [
@@ -150,9 +152,9 @@ def _accelerator(machine: MachineConfig, prompt_tokens: int, tokens: list[int]) 
     _layer(net, machine)
     _mixer(net, machine)
     config = machine.argmax
-    net.add(parts.FORK, ["head"], ["logits", "candidates"])
+    net.fork("head", ["logits", "candidates"])
     net.pipe("argmax", ["candidates"], "chosen", ArgmaxTiming(config).latency, every=config.beats)
-    net.add(parts.FORK, ["chosen"], ["tokens", "results"])
+    net.fork("chosen", ["tokens", "results"])
     net.taken |= {"logits", "tokens"}
     return net
 
@@ -258,15 +260,18 @@ def _layer(net: Netlist, machine: MachineConfig) -> None:
     sources = net.table(origins, [model] * len(origins))
 
     net.add(parts.SELECT, ["sources", "embedding", "looped"], ["stream"], [*sources, 2])
-    net.add(parts.FORK, ["stream"], ["stream to norm", "stream to keep"])
+    net.fork("stream", ["stream to norm", "stream to keep"])
     net.add(
         parts.SWITCH,
         ["stream to keep", "kept"], ["keeping"], [*_ports(net, steps["kept"]), 1],
     )  # fmt: skip
     net.queue("keeping", "kept stream", depths["kept"])
+    inputs, normed = "norm_inputs", "normed"
+    if units.hadamard:
+        inputs, normed = _rotate(net, units.hadamard, steps["norm_inputs"])
     net.add(
         parts.SELECT,
-        ["norm_inputs", "stream to norm", "gated"],
+        [inputs, "stream to norm", "gated"],
         ["norm input"],
         [*_ports(net, steps["norm_inputs"]), 2],
     )
@@ -279,7 +284,7 @@ def _layer(net: Netlist, machine: MachineConfig) -> None:
         [timing.latency, timing.settle + timing.root, *net.table(passes["beats"][:, 0])],
         "norm",
     )
-    net.quantize("linear_input", "normed", "vector", units.linear_input)
+    net.quantize("linear_input", normed, "vector", units.linear_input)
     _matvec(net, machine, steps["passes"])
     net.queue("rows", "row", depths["rows"])
     targets = [f"row for {target}" for target in TARGETS[:-1]] + ["head"]
@@ -293,6 +298,46 @@ def _layer(net: Netlist, machine: MachineConfig) -> None:
         ResidualTiming(units.residual).latency,
     )
     net.queue("next stream", "looped", depths["looped"])
+
+
+def _rotate(net: Netlist, config: HadamardConfig, steps: list[int]) -> tuple[str, str]:
+    """What came from the gate through the Hadamard unit, the rest past it, as the norm's steps say.
+
+    Returns the channels of the steps that are left for the norm, and of both together.
+    """
+    net.fork("norm_inputs", ["norm's steps", "steps behind norm", "steps behind hadamard"])
+    net.queue("steps behind norm", "ways", 3)
+    net.queue("steps behind hadamard", "joins", 3)
+    net.add(parts.SWITCH, ["normed", "ways"], ["straight", "to rotate"], [*_ports(net, steps), 2])
+    net.add(
+        parts.HADAMARD,
+        ["to rotate"],
+        ["rotated"],
+        [config.base, config.points // config.lanes, *_butterflies(net, config)],
+        "hadamard",
+    )
+    net.add(
+        parts.SELECT,
+        ["joins", "straight", "rotated"],
+        ["normed and rotated"],
+        [*_ports(net, steps), 2],
+    )
+    return "norm's steps", "normed and rotated"
+
+
+def _butterflies(net: Netlist, config: HadamardConfig) -> tuple[int, int]:
+    """A table of the folds of beats: by how many each delays, and the stages behind it.
+
+    The first row has no fold, but the stages before; the last is followed by the output's register.
+    """
+    timing = HadamardTiming(config)
+    write, within_beats = 1, config.lanes.bit_length() - 1
+    delays, stages = [0], [max(0, timing.times_base - write)]
+    while timing.row >> len(delays):
+        delays.append(timing.row >> len(delays))
+        stages.append(2 if delays[-1] > 1 else 1)  # a memory is read, sums and differences
+    stages[-1] += within_beats
+    return net.table(delays, stages)
 
 
 def _matvec(net: Netlist, machine: MachineConfig, passes: list[int]) -> None:

@@ -7,7 +7,6 @@ import numpy as np
 
 from hwsim import parts
 from hwsim.units.quantize import QuantizeTiming
-from models.counters import UNITS
 from models.units.quantize import QuantizeConfig
 
 
@@ -76,6 +75,9 @@ class Netlist:
         inputs = [*takes, fed] if fed else takes
         self.add(parts.PIPE, inputs, [out], [stages, len(takes), len(inputs), every], name)
 
+    def fork(self, source: str, outs: Sequence[str]) -> None:
+        self.add(parts.FORK, [source], outs, [len(outs)])
+
     def quantize(self, name: str, source: str, out: str, config: QuantizeConfig) -> None:
         timing, beats = QuantizeTiming(config), config.block.group // config.lanes
         if beats > 1:
@@ -95,8 +97,11 @@ class Netlist:
         """Of a word `beats`, in runs (beats, repeats) that begin with a word of their own."""
         self.add(parts.NARROW, [source], [out], [beats, *self.table(*zip(*runs, strict=True))])
 
-    def machine(self) -> parts.Machine:
-        """The parts as arrays; every channel must have one producer and one consumer."""
+    def machine(self, units: Sequence[str] = ()) -> parts.Machine:
+        """The parts as arrays; every channel must have one producer and one consumer.
+
+        `units` are those whose activities count, in the order of their numbers.
+        """
         sources, sinks = self.offered | self.silent, self.taken | self.silent
         for sides, constant in ((self.gives, sources), (self.takes, sinks)):
             ends = [channel for side in sides for channel in side] + sorted(constant)
@@ -107,7 +112,6 @@ class Netlist:
             for sides in zip(self.takes, self.gives, self.sees, strict=True)
         ]
         forward = self._in_order()
-        units = list(UNITS)
         return parts.Machine(
             kinds=np.array(self.kinds),
             io=_rectangle(io),

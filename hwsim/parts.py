@@ -36,18 +36,18 @@ BUSY, INPUT, OUTPUT, MEMORY_READ, MEMORY_WRITE, STATE, FILL = (int(each) for eac
 KINDS = (
     "fork", "switch", "select", "widen", "narrow", "fetch",
     "pipe", "serialize", "norm", "matvec", "discretize", "update", "read_out",
-    "spill", "reader", "writer", "sequence", "queue", "gather",
+    "hadamard", "spill", "reader", "writer", "sequence", "queue", "gather",
 )  # fmt: skip
 (
     FORK, SWITCH, SELECT, WIDEN, NARROW, FETCH,
     PIPE, SERIALIZE, NORM, MATVEC, DISCRETIZE, UPDATE, READ_OUT,
-    SPILL, READER, WRITER, SEQUENCE, QUEUE, GATHER,
+    HADAMARD, SPILL, READER, WRITER, SEQUENCE, QUEUE, GATHER,
 ) = range(len(KINDS))  # fmt: skip
 OFFERING = (FORK, SWITCH, SELECT, WIDEN, NARROW, FETCH)
 """Kinds that take part in the first round."""
 REGISTERED = (QUEUE, GATHER)
 """Kinds of the third round, instead of the second."""
-REGISTERS = 24
+REGISTERS = 64
 """Of each part, at most."""
 
 
@@ -82,20 +82,22 @@ def _unowned(context: Any, array: Any) -> Any:
 
 
 @_inlined
-def _fork_offer(io: Integers, s: Integers, w: Wires) -> None:
-    """Each of two outputs takes a beat when it can; s: has it taken."""
-    source, one, other = io[0], io[1], io[2]
-    w.valid[one] = w.valid[source] and not s[0]
-    w.valid[other] = w.valid[source] and not s[1]
+def _fork_offer(io: Integers, p: Integers, s: Integers, w: Wires) -> None:
+    """Each output takes a beat when it can; p: outputs, s: has each taken."""
+    for at in range(p[0]):
+        w.valid[io[1 + at]] = w.valid[io[0]] and not s[at]
 
 
 @_inlined
-def _fork(io: Integers, s: Integers, w: Wires) -> int:
+def _fork(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     if w.valid[io[0]]:
-        one, other = s[0] or w.ready[io[1]], s[1] or w.ready[io[2]]
-        both = one and other
-        w.ready[io[0]] = both
-        s[0], s[1] = one and not both, other and not both
+        through = True
+        for at in range(p[0]):
+            s[at] |= w.ready[io[1 + at]]
+            through = through and s[at] == 1
+        if through:
+            w.ready[io[0]] = True
+            s[: p[0]] = 0
     return INPUT
 
 
@@ -315,6 +317,63 @@ def _norm(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) ->
         w.then_valid[out] = beats >> (p[0] - 1) & 1
         s[2] = beats & (1 << (p[0] - 1)) - 1
     return at
+
+
+_BANK, _PLACE, _TURN, _READ, _COMPLETE, _FOLDS = range(6)
+"""Of a Hadamard unit; from the last on, three for each fold."""
+
+
+@_inlined
+def _hadamard(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> int:
+    """Blocks are gathered in banks and read row by row; halves of rows wait in folds.
+
+    p: banks (1: none), beats of a bank, folds (beats that each delays by, stages behind it), their
+    count. s: bank and place to fill, row and place to read, whether all banks are full; for each
+    fold the pipeline behind it, beats of both halves that have come, differences left to follow.
+    """
+    source, out = io[0], io[1]
+    advance = w.ready[out] or not w.valid[out]
+    willing, valid = advance, w.valid[source]
+    if p[0] > 1:
+        last = p[0] - 1
+        willing = s[_COMPLETE] == 0 or (s[_TURN] == last and s[_PLACE] < s[_READ])
+        valid = s[_COMPLETE] == 1 or (s[_BANK] == last and s[_PLACE] > s[_READ])
+        if w.valid[source] and willing and _ends_block(p, s, _PLACE, _BANK):
+            s[_COMPLETE] = 1
+        if valid and advance and _ends_block(p, s, _READ, _TURN):
+            s[_COMPLETE] = 0
+    at = INPUT
+    if w.valid[source]:
+        at = BUSY if willing else OUTPUT
+        w.ready[source] = willing
+    if advance:
+        for fold in range(p[3]):
+            apart, stages = tables[p[2] + 2 * fold], tables[p[2] + 2 * fold + 1]
+            own = s[_FOLDS + 3 * fold : _FOLDS + 3 * fold + 3]
+            if apart > 0:
+                comes, second, following = valid, own[1] >= apart, own[2] > 0
+                valid = following or (comes and second)
+                own[2] -= following
+                if comes:
+                    own[1] += 1
+                    if own[1] == 2 * apart:
+                        own[1], own[2] = 0, apart
+            beats = own[0] << 1 | valid
+            valid = beats >> stages & 1 == 1
+            own[0] = beats & (1 << stages) - 1
+        w.then_valid[out] = valid
+    return at
+
+
+@_inlined
+def _ends_block(p: Integers, s: Integers, place: int, turn: int) -> bool:
+    """Go on by a place of a bank, and after the last by a turn; whether that was the last one."""
+    s[place] += 1
+    if s[place] < p[1]:
+        return False
+    s[place] = 0
+    s[turn] = (s[turn] + 1) % p[0]
+    return s[turn] == 0
 
 
 @_inlined
@@ -830,7 +889,7 @@ class Machine(NamedTuple):
 def _offer(each: int, m: Machine, w: Wires) -> None:
     kind, io, p, s = m.kinds[each], m.io[each], m.p[each], m.s[each]
     if kind == FORK:
-        _fork_offer(io, s, w)
+        _fork_offer(io, p, s, w)
     elif kind == SWITCH:
         _switch_offer(io, p, s, w, m.tables)
     elif kind == SELECT:
@@ -851,7 +910,7 @@ def _step(
     if kind == PIPE:
         return _pipe(io, p, s, w)
     if kind == FORK:
-        return _fork(io, s, w)
+        return _fork(io, p, s, w)
     if kind == SWITCH:
         return _switch(io, p, s, w, m.tables)
     if kind == SELECT:
@@ -866,6 +925,8 @@ def _step(
         return _fetch(io, p, s, w, m.tables)
     if kind == NORM:
         return _norm(io, p, s, w, m.tables)
+    if kind == HADAMARD:
+        return _hadamard(io, p, s, w, m.tables)
     if kind == MATVEC:
         return _matvec(io, p, s, w, m.tables)
     if kind == DISCRETIZE:

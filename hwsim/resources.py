@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from hwsim.devices import Blocks, Device
 from hwsim.units.matvec import MatvecTiming
 from hwsim.units.scan import ScanTiming
-from models.beats import Beat, fixed_beat
+from models.beats import STEP, Beat, fixed_beat
 from models.errors import InputError
 from models.networks.layer import queue_depths
 from models.networks.machine import MachineConfig
 from models.tables import Table
 from models.units.discretize import MANTISSA
+from models.units.hadamard import HadamardConfig
 from models.units.matvec import MatvecConfig
 from models.units.norm import ROOTS
 from models.units.quantize import QuantizeConfig
@@ -90,6 +91,9 @@ def _queues(machine: MachineConfig) -> Iterator[tuple[str, Storage]]:
     for name, beat in beats.items():
         if depths[name]:
             yield name, _queue(beat, depths[name])
+    if units.hadamard:
+        steps = _queue(STEP)
+        yield "hadamard.steps", Storage(steps.words, steps.bits, copies=2)
     if machine.spill:
         bursts = max(SHORTEST_QUEUE, machine.port.outstanding)
         yield "write.bursts", Storage(bursts - 1, BURST_BITS)
@@ -102,6 +106,8 @@ def _unit_memories(machine: MachineConfig) -> Iterator[tuple[str, Storage]]:
     held = Storage(max(SHORTEST_QUEUE, longest + 1) - 1, norm.i_beat.bits + 1)  # and whether last
     yield "norm.vector", held
     yield "norm.root", _table(ROOTS)
+    if units.hadamard:
+        yield from _hadamard(units.hadamard)
     yield from _matvec(units.matvec)
     for name in ("linear_input", "conv_input", "scan_input", "gate_input", "scan_output"):
         yield f"{name}.banks", _banks(getattr(units, name))
@@ -114,6 +120,17 @@ def _unit_memories(machine: MachineConfig) -> Iterator[tuple[str, Storage]]:
     yield "discretize.softplus", _table(discretize.softplus)
     yield "discretize.exp2", _table(discretize.exp2)
     yield from _scan(units.scan)
+
+
+def _hadamard(config: HadamardConfig) -> Iterator[tuple[str, Storage]]:
+    """Banks of H_base, and the delay lines of butterflies, whose sums get wider by a bit each."""
+    row, bits = config.points // config.lanes, config.i.width
+    if config.base > 1:
+        yield "hadamard.banks", Storage(max(2, row), config.i_beat.bits, config.base)
+        bits += (config.base - 1).bit_length()
+    while row > 2:  # the last fold holds its beat in registers
+        row, bits = row // 2, bits + 1
+        yield f"hadamard.line{row}", Storage(row, config.lanes * bits)
 
 
 def _matvec(config: MatvecConfig) -> Iterator[tuple[str, Storage]]:

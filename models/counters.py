@@ -21,6 +21,7 @@ run's. What a unit waits for is said of its ports, before the edge; the first th
                 memory, memory_write while the state that leaves is held up, output.
 """
 
+from collections.abc import Mapping, Sequence
 from enum import IntEnum
 
 
@@ -53,6 +54,7 @@ _FED = (*_PIPE, Activity.MEMORY_READ)
 UNITS: dict[str, tuple[Activity, ...]] = {
     "fetch": _FED,
     "norm": (*_FED, Activity.FILL),
+    "hadamard": _PIPE,
     "linear_input": _PIPE,
     "matvec": (*_FED, Activity.FILL),
     "conv_input": _PIPE,
@@ -71,10 +73,15 @@ UNITS: dict[str, tuple[Activity, ...]] = {
 """Units whose cycles are counted, in the order of the data, and what each can be at."""
 
 
-def counters() -> list[str]:
-    """Names of all counters, as `models.registers.register_map` takes them.
+def units_of(hadamard: bool) -> dict[str, tuple[Activity, ...]]:
+    """Those of UNITS that an accelerator has, with a Hadamard unit or without."""
+    return {unit: told for unit, told in UNITS.items() if hadamard or unit != "hadamard"}
 
-    >>> counters()[:2]
+
+def counters(units: Mapping[str, Sequence[Activity]]) -> list[str]:
+    """Names of the counters of `units`, as `models.registers.register_map` takes them.
+
+    >>> counters(units_of(hadamard=False))[:2]
     ['fetch_busy', 'fetch_input']
     """
-    return [f"{unit}_{at.word}" for unit, activities in UNITS.items() for at in activities]
+    return [f"{unit}_{at.word}" for unit, activities in units.items() for at in activities]

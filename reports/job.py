@@ -85,6 +85,7 @@ class Job:
             "regions": [{"address": 0, "path": str(self.image_path.resolve())}],
             "registers": self.image.settings(len(self.tokens), self.new),
             "counters": self.config.counters,
+            "units": list(self.config.units.counted),
             "timeline": len(self.tokens) - 1,
             "read": ["cycles", "read_error"],
             "tokens": self.tokens,

@@ -10,7 +10,6 @@ from hwsim.devices import device_of
 from hwsim.engine import Prediction, predict
 from hwsim.resources import memories, place
 from models.beats import Beat
-from models.counters import UNITS
 from models.formats import Codes
 from models.networks.machine import MachineConfig
 from models.networks.mamba2 import Network, compiled
@@ -46,7 +45,7 @@ def report(job: Job, result: dict[str, Any], build_seconds: float) -> RunReport:
             "first": _first(logits, received, expected, got),
             "read_error": _read_error(result),
         },
-        cycles=_cycles(prediction, result),
+        cycles=_cycles(config, prediction, result),
         simulation={
             "cycles_per_second": result["edges"] / result["seconds"],
             "build_seconds": build_seconds,
@@ -75,12 +74,14 @@ def greedy(network: Network, prompt: list[int], new: int) -> tuple[list[int], Co
     return chosen, np.array(logits)
 
 
-def _cycles(prediction: Prediction, result: dict[str, Any]) -> dict[str, Any]:
+def _cycles(
+    config: MachineConfig, prediction: Prediction, result: dict[str, Any]
+) -> dict[str, Any]:
     """Predicted and measured cycles: of the run, of its tokens, of each unit."""
     measured, counters = result["registers"]["cycles"], result["counters"]
     units: UnitCycles = {unit: {"predicted": sides} for unit, sides in prediction.units.items()}
     if counters:
-        for unit, activities in UNITS.items():
+        for unit, activities in config.units.counted.items():
             counted = {at.word: counters[f"{unit}_{at.word}"] for at in activities}
             units[unit]["measured"] = counted
     return {

@@ -4,7 +4,7 @@ from amaranth import ClockDomain, ClockSignal, Module, ResetSignal
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from models.counters import ACTIVITY_BITS, UNITS
+from models.counters import ACTIVITY_BITS
 from models.registers import ADDRESS_BITS
 from rtl.axi import ReadMaster, WriteMaster, expose, lite_ports, read_ports, write_ports
 from rtl.control import Control
@@ -38,8 +38,8 @@ class Accelerator(wiring.Component):
     m_axis_tokens_*, m_axis_logits_* :
         AXI4-Streams of the argmax after each token, and of its logits; zeros fill the last octet.
     activity : Out
-        What each unit is at, `models.counters.Activity`; ACTIVITY_BITS for each of UNITS, the first
-        in the lowest bits.
+        What each unit is at, `models.counters.Activity`; ACTIVITY_BITS for each unit that is
+        counted, the first in the lowest bits.
     """
 
     def __init__(self, config):
@@ -55,7 +55,7 @@ class Accelerator(wiring.Component):
                 **_axis("s_axis_tokens", _octets(token.bits), In),
                 **_axis("m_axis_tokens", _octets(token.bits), Out),
                 **_axis("m_axis_logits", _octets(logits.bits), Out),
-                "activity": Out(ACTIVITY_BITS * len(UNITS)),
+                "activity": Out(ACTIVITY_BITS * len(config.units.counted)),
             }
         )
 
@@ -102,7 +102,7 @@ class Accelerator(wiring.Component):
         return m
 
     def _count(self, m, control, machine):
-        m.submodules.counters = counted = Counters()
+        m.submodules.counters = counted = Counters(self.config.units.counted)
         m.d.comb += [
             counted.start.eq(control.start),
             counted.counts.eq(control.counts),

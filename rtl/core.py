@@ -4,9 +4,10 @@ from amaranth import Module
 from amaranth.lib import wiring
 from amaranth.lib.wiring import In, Out
 
-from models.counters import UNITS
+from models.beats import STEP
 from models.networks.layer import queue_depths
 from models.networks.order import TARGETS
+from models.networks.steps import GATED, STREAM
 from rtl.counters import activities_of, pipe_activity
 from rtl.routing import Fork, Resize, Select, Switch
 from rtl.streams import Queue, stream_of
@@ -14,21 +15,25 @@ from rtl.units.activate import Activate
 from rtl.units.conv1d import Conv1d
 from rtl.units.discretize import Discretize
 from rtl.units.gate import Gate
+from rtl.units.hadamard import Hadamard
 from rtl.units.matvec import Matvec
 from rtl.units.norm import Norm
 from rtl.units.quantize import Quantize
 from rtl.units.residual import Residual
 from rtl.units.scan import Scan
 
-COUNTED = [unit for unit in UNITS if unit not in ("fetch", "argmax")]
-"""Units here whose activity is told."""
+
+def counted(units):
+    """Of the units that are counted, those that are in a core."""
+    return [unit for unit in units.counted if unit not in ("fetch", "argmax")]
 
 
 class Core(wiring.Component):
     """A layer's units for a network of `shape`: layers and head, pass after pass, as steps say.
 
     Norm, quantizer and matvec serve in_proj, out_proj and the head in turn; `models.networks.steps`
-    has the steps that tell them, `codegen.image` the order of the weights.
+    has the steps that tell them, `codegen.image` the order of the weights. A Hadamard unit serves
+    out_proj alone, the others' vectors go past it.
 
     Parameters
     ----------
@@ -50,7 +55,7 @@ class Core(wiring.Component):
         Steps.
     i_state, o_state : In(stream), Out(stream)
         The state before and after, when it is in memory.
-    activity : Out(activities_of(COUNTED))
+    activity : Out(activities_of(counted(units)))
     """
 
     def __init__(self, shape, units):
@@ -59,7 +64,7 @@ class Core(wiring.Component):
             "i": In(stream_of(units.residual.i_beat)),
             "o": Out(stream_of(units.residual.o_beat)),
             "o_logits": Out(stream_of(units.matvec.o_beat)),
-            "activity": Out(activities_of(COUNTED)),
+            "activity": Out(activities_of(counted(units))),
         }
         if units.scan.spilled:
             ports["o_state"] = Out(stream_of(units.scan.state_beat))
@@ -108,13 +113,17 @@ class Core(wiring.Component):
         m.submodules.residual = residual = Residual(u.residual)
 
         fed = {name: wiring.flipped(getattr(self, f"i_{name}")) for name in u.fed}
+        normed, norm_inputs = norm.o, fed["norm_inputs"]
+        if u.hadamard:
+            m.submodules.hadamard = hadamard = Hadamard(u.hadamard)
+            normed, norm_inputs = self._rotate(m, hadamard, normed, norm_inputs)
         for source, sink in [
             (wiring.flipped(self.i), fork.i),
             (fork.o0, norm_input.i0),
             (fork.o1, keep.i),
             (keep.o0, kept.i),
             (norm_input.o, norm.i),
-            (norm.o, linear_input.i),
+            (normed, linear_input.i),
             (linear_input.o, matvec.i),
             (matvec.o, rows.i),
             (rows.o, target.i),
@@ -149,7 +158,7 @@ class Core(wiring.Component):
             (fed["scales"], matvec.i_scales),
             (fed["conv"], conv1d.i_weights),
             (fed["heads"], discretize.i_weights),
-            (fed["norm_inputs"], norm_input.i_steps),
+            (norm_inputs, norm_input.i_steps),
             (fed["norm_passes"], norm.i_pass),
             (fed["kept"], keep.i_steps),
             (fed["passes"], matvec.i_pass),
@@ -173,6 +182,8 @@ class Core(wiring.Component):
             "gate_silu": gate_silu,
             "gate_input": gate_input,
         }
+        if u.hadamard:
+            pipes["hadamard"] = hadamard
         activities = {name: unit.activity for name, unit in told.items()} | {
             name: pipe_activity([unit.i]) for name, unit in pipes.items()
         }
@@ -183,6 +194,32 @@ class Core(wiring.Component):
         }
         m.d.comb += [self.activity[name].eq(at) for name, at in activities.items()]
         return m
+
+    def _rotate(self, m, hadamard, normed, steps):
+        """Of stream `normed`, lead what came from the gate through `hadamard`, the rest past it.
+
+        The norm's `steps` tell which is which; they wait here too, so that the norm is free to
+        take its next vector. Returns the stream of both, and the steps for the norm.
+        """
+        beat = self.units.norm.o_beat
+        m.submodules.norm_steps = each = Fork(STEP, 3)
+        m.submodules.to_rotate = ways = Switch(beat, 2)
+        m.submodules.rotated = joined = Select(beat, 2)
+        m.submodules.to_rotate_steps = behind_norm = Queue(STEP)
+        m.submodules.rotated_steps = behind_hadamard = Queue(STEP)
+        for source, sink in [
+            (steps, each.i),
+            (each.o1, behind_norm.i),
+            (each.o2, behind_hadamard.i),
+            (behind_norm.o, ways.i_steps),
+            (behind_hadamard.o, joined.i_steps),
+            (normed, ways.i),
+            (getattr(ways, f"o{STREAM}"), getattr(joined, f"i{STREAM}")),
+            (getattr(ways, f"o{GATED}"), hadamard.i),
+            (hadamard.o, getattr(joined, f"i{GATED}")),
+        ]:
+            connect(m, source, sink)
+        return joined.o, each.o0
 
 
 def connect(m, source, sink):

@@ -4,17 +4,13 @@ from amaranth import Cat, Module, Mux, Signal
 from amaranth.lib import data, wiring
 from amaranth.lib.wiring import In, Out
 
-from models.counters import UNITS, Activity
+from models.counters import Activity
 from models.registers import COUNTER_BITS
 
 
 def activities_of(units):
     """Layout of the activities of `units`, the first one in the lowest bits."""
     return data.StructLayout(dict.fromkeys(units, Activity))
-
-
-ACTIVITIES = activities_of(UNITS)
-"""Activities of all units."""
 
 
 def pipe_activity(inputs, weights=()):
@@ -48,27 +44,33 @@ class Counters(wiring.Component):
 
     The counts follow what they count by one cycle, so that no path ends in all of them.
 
+    Parameters
+    ----------
+    units : dict
+        What each unit can be at, `models.counters.units_of`.
+
     Members
     -------
     start : In(1)
         A run begins; it counts anew.
     counts : In(1)
         This cycle counts, that of `start` among them.
-    activity : In(ACTIVITIES)
+    activity : In(activities_of(units))
     counter_* : Out
         The counters of `models.counters`.
     """
 
-    def __init__(self):
-        names = [_name(unit, at) for unit, activities in UNITS.items() for at in activities]
-        ports = {"start": In(1), "counts": In(1), "activity": In(ACTIVITIES)}
+    def __init__(self, units):
+        self.units = units
+        names = [_name(unit, at) for unit, activities in units.items() for at in activities]
+        ports = {"start": In(1), "counts": In(1), "activity": In(activities_of(units))}
         super().__init__(ports | {name: Out(COUNTER_BITS) for name in names})
 
     def elaborate(self, platform):
         m = Module()
-        started, counted, was = Signal(), Signal(), Signal(ACTIVITIES)
+        started, counted, was = Signal(), Signal(), Signal(activities_of(self.units))
         m.d.sync += [started.eq(self.start), counted.eq(self.counts), was.eq(self.activity)]
-        for unit, activities in UNITS.items():
+        for unit, activities in self.units.items():
             for at in activities:
                 counter, hit = getattr(self, _name(unit, at)), was[unit] == at
                 with m.If(started):

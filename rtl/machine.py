@@ -8,8 +8,8 @@ from models.networks.layer import queue_depths
 from models.networks.machine import EMBEDDED, LOOPED
 from models.registers import REGISTERS
 from rtl.arith import bounded
-from rtl.core import COUNTED, Core, connect
-from rtl.counters import ACTIVITIES, fetch_activity, pipe_activity
+from rtl.core import Core, connect, counted
+from rtl.counters import activities_of, fetch_activity, pipe_activity
 from rtl.routing import Fork, Select
 from rtl.streams import Queue, codes_of, stream_of
 from rtl.units.argmax import Argmax
@@ -52,7 +52,7 @@ class Machine(wiring.Component):
         All logits of each token, `lanes` in a beat, the last beat padded.
     o_writes, o_words, written : Out(stream), Out(stream), In(1)
         Of a state in memory: where it is written, its words, and whether nothing is being written.
-    activity : Out(ACTIVITIES)
+    activity : Out(activities_of(config.units.counted))
     """
 
     def __init__(self, config):
@@ -69,7 +69,7 @@ class Machine(wiring.Component):
                 "i_tokens": In(token),
                 "o_tokens": Out(token),
                 "o_logits": Out(stream_of(config.units.matvec.o_beat)),
-                "activity": Out(ACTIVITIES),
+                "activity": Out(activities_of(config.units.counted)),
                 **_write_members(config),
             }
         )
@@ -146,7 +146,7 @@ class _Network(wiring.Component):
                 "reading": In(1),
                 "o_tokens": Out(stream_of(config.token_beat)),
                 "o_logits": Out(stream_of(config.units.matvec.o_beat)),
-                "activity": Out(ACTIVITIES),
+                "activity": Out(activities_of(config.units.counted)),
                 **spilling,
             }
         )
@@ -192,7 +192,7 @@ class _Network(wiring.Component):
         m.d.comb += [
             self.activity.fetch.eq(fetch_activity(self.i, self.reading)),
             self.activity.argmax.eq(pipe_activity([argmax.i])),
-            *(self.activity[unit].eq(core.activity[unit]) for unit in COUNTED),
+            *(self.activity[unit].eq(core.activity[unit]) for unit in counted(units)),
         ]
         return m
 

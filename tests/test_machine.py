@@ -8,7 +8,6 @@ from amaranth.lib import wiring
 from codegen.image import network_image
 from models.networks.machine import machine_config
 from models.networks.mamba2 import Network, compiled
-from models.precision import NAMED
 from models.quantization.rtn import quantize_network
 from reports.verdict import greedy
 from rtl.core import connect
@@ -73,9 +72,16 @@ def expected_reads(image, settings, tokens):
 
 
 def vectors(shape, parallelism, precision, order, prompt, new):
+    """As `run_vectors`, of a network with random weights."""
+    given = design(*parallelism, precision, order)
+    return run_vectors(random_parameters(shape), given, prompt, new)
+
+
+def run_vectors(parameters, design, prompt, new):
     """Machine, settings, and the words at its ports in a run."""
-    quantized = quantize_network(random_parameters(shape), NAMED[precision])
-    config = machine_config(shape, design(*parallelism, precision, order))
+    shape = parameters.shape
+    quantized = quantize_network(parameters, design.precision)
+    config = machine_config(shape, design)
     image = network_image(quantized, config)
     chosen, logits = greedy(Network(quantized, compiled()), prompt, new)
     tokens = [*prompt, *chosen[len(prompt) - 1 : -1]]

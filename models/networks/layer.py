@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 from models import tables
 from models.beats import STEP, Beat, require_divisor
+from models.counters import Activity, units_of
 from models.design import Design, Order
 from models.errors import InputError
 from models.formats import Fixed
@@ -49,6 +50,11 @@ class LayerUnits:
     @property
     def lanes(self) -> int:
         return self.residual.lanes
+
+    @property
+    def counted(self) -> dict[str, tuple[Activity, ...]]:
+        """Units of an accelerator with these whose cycles are counted, `models.counters.UNITS`."""
+        return units_of(hadamard=self.hadamard is not None)
 
     @property
     def fed(self) -> dict[str, Beat]:

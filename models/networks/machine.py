@@ -49,7 +49,7 @@ class MachineConfig:
     @property
     def counters(self) -> list[str]:
         """Names of the counters that are there, as `models.registers.register_map` takes them."""
-        return counters() if self.design.counters else []
+        return counters(self.units.counted) if self.design.counters else []
 
 
 def machine_config(shape: Mamba2Shape, design: Design) -> MachineConfig:

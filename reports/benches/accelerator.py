@@ -8,6 +8,7 @@ The file named by VECTORS holds
     registers       values to write before the start, by field of `models.registers`
     counters        names of the counters, as given to `models.registers.register_map`
     timeline        the token, counted from 0, during which units are watched; may be left out
+    units           with it, the names of the units at the port `activity`, the lowest bits first
     read            fields to read after done
     tokens          words for `s_axis_tokens`
     willingness     chance that a stream's other side is willing on an edge
@@ -38,7 +39,7 @@ from cocotb.clock import Clock
 from cocotb.triggers import Timer
 
 from hwsim.memory import MemoryModel, Server
-from models.counters import ACTIVITY_BITS, UNITS, Activity
+from models.counters import ACTIVITY_BITS, Activity
 from models.registers import WORD_BITS, register_map
 
 PERIOD = 10  # ns
@@ -171,14 +172,17 @@ class Bench:
         if token is None or len(self.tokens.edges) < token:
             return None
         first = self.tokens.edges[token - 1] + 1 if token else 1
-        return timeline(self.activities, first)
+        return timeline(self.activities, first, self.vectors["units"])
 
 
-def timeline(activities, first):
-    """Intervals of each unit from the port's values `activities`, on edges from `first` on."""
+def timeline(activities, first, units):
+    """Intervals of each of `units` from the port's values `activities`, on edges from `first` on.
+
+    The first unit is in the lowest bits.
+    """
     words = np.array(activities, np.uint64)
     told = {}
-    for at, unit in enumerate(UNITS):
+    for at, unit in enumerate(units):
         codes = words >> ACTIVITY_BITS * at & (1 << ACTIVITY_BITS) - 1
         starts = np.flatnonzero(np.diff(codes, prepend=~codes[:1])).tolist()
         told[unit] = [

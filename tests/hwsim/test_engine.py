@@ -5,24 +5,30 @@ from dataclasses import asdict, replace
 from functools import cache
 from itertools import pairwise
 
+import numpy as np
 import pytest
+from amaranth.sim import Simulator
 
 from codegen.designs import find_design
 from codegen.image import network_image
 from codegen.verilog import to_verilog
 from hwsim import parts
-from hwsim.engine import _server, predict
+from hwsim.engine import _rotate, _server, predict
 from hwsim.memory import MemoryModel, Server
 from hwsim.netlist import Netlist
+from models.beats import STEP
 from models.checkpoints.reader import read_shape
-from models.counters import UNITS
 from models.design import Design
+from models.formats import Fixed
 from models.networks.machine import machine_config
 from models.networks.stream import row_packet, token_packets
+from models.precision import NAMED
 from models.quantization.rtn import quantize_network
 from models.units.fetch import Target
+from models.units.hadamard import HadamardConfig, factors
 from reports.simulation import simulate
 from rtl.accelerator import Accelerator
+from rtl.units.hadamard import Hadamard
 from tests.networks.examples import GROUPED, ODD, PLAIN, random_parameters
 from tests.reports.test_run import RECORDED
 from tests.test_spilled import DESIGNS, spilled
@@ -58,6 +64,7 @@ def measured(name, prompt, new, memory, watched, tmp_path):
         "registers": image.settings(len(prompt), new),
         "counters": config.counters,
         "timeline": watched,
+        "units": list(config.units.counted),
         "read": ["cycles"],
         "tokens": prompt,
         "willingness": 1.0,
@@ -79,7 +86,7 @@ def test_every_cycle_is_the_hardwares(name, memory, tmp_path):
 
     counted = {
         unit: {at.word: result["counters"][f"{unit}_{at.word}"] for at in activities}
-        for unit, activities in UNITS.items()
+        for unit, activities in made(name)[0].units.counted.items()
     }
     assert run.cycles == result["registers"]["cycles"]
     assert run.token_edges == result["token_edges"]
@@ -95,6 +102,9 @@ def random_design(chance, shape):
     """A design that fits `shape`, from those that differ most in time."""
     lanes = chance.choice([1, 2, 4, 8])
     columns = lanes * chance.choice([1, 2])
+    precision = NAMED[chance.choice(["w8a8", "w4a8", "w4a4"])]
+    points = factors(shape.inner)[2]
+    hadamard = points % lanes == 0 and chance.choice([False, True])
     return Design.model_validate(
         {
             "name": "random",
@@ -112,7 +122,7 @@ def random_design(chance, shape):
                 "buffers": chance.choice([1, 2]),
             },
             "order": chance.choice(["interleaved", "naive"]),
-            "precision": chance.choice(["w8a8", "w4a8", "w4a4"]),
+            "precision": precision.model_copy(update={"hadamard": hadamard}),
         }
     )
 
@@ -145,6 +155,8 @@ def test_every_cycle_of_every_unit_is_told(seed):
         "residual": shape.layers * shape.d_model // lanes,
         "argmax": -(-shape.vocab // lanes),
     }
+    if config.units.hadamard:
+        work["hadamard"] = shape.layers * shape.inner // lanes
     assert {unit: run.units[unit]["busy"] for unit in work} == {
         unit: beats * tokens for unit, beats in work.items()
     }
@@ -192,6 +204,47 @@ def test_compiled_memory_is_the_memory(seed):
         begin = parts.accept(memory, beats, edge)
         arrivals = [parts.arrival(memory, begin, beat) for beat in range(beats)]
         assert arrivals == server.accept(beats, edge)
+
+
+@pytest.mark.parametrize(("offer", "accept"), [(1, 1), (0.9, 0.8), (0.3, 0.9), (0.9, 0.3)])
+@pytest.mark.parametrize(
+    ("width", "lanes"),
+    [(8, 8), (8, 2), (64, 2), (12, 1), (48, 4), (48, 1), (160, 4), (112, 2), (240, 1), (72, 2)],
+)
+def test_a_hadamard_unit_is_followed_edge_by_edge(width, lanes, offer, accept):
+    """Whenever beats are offered and taken, it takes and hands over as the hardware does."""
+    config = HadamardConfig(Fixed(8), Fixed(8), width, lanes)
+    net = Netlist()
+    _rotate(net, config, STEP.pack(port=[0], beats=[1]))
+    part = net.kinds.index(parts.HADAMARD)
+    constants, tables = np.array(net.constants[part]), np.array(net.tables)
+    channels, registers = np.array([0, 1]), np.zeros(parts.REGISTERS, np.int64)
+    wires = parts.Wires(*(np.zeros(2, bool) for _ in range(4)))
+    chance = random.Random(width * lanes)
+    dut, handed = Hadamard(config), []
+
+    async def testbench(ctx):
+        offered = False
+        for edge in range(200 + 12 * width // lanes):
+            offered = offered or chance.random() < offer
+            taken = chance.random() < accept
+            ctx.set(dut.i.valid, offered)
+            ctx.set(dut.o.ready, taken)
+            wires.valid[:] = offered, wires.then_valid[1]
+            wires.ready[:] = False, taken
+            parts._hadamard(channels, constants, registers, wires, tables)
+            assert (edge, bool(ctx.get(dut.o.valid))) == (edge, wires.valid[1])
+            moved = offered and bool(ctx.get(dut.i.ready))
+            assert (edge, moved) == (edge, wires.ready[0])
+            handed.append(taken and wires.valid[1])
+            offered = offered and not moved
+            await ctx.tick()
+
+    sim = Simulator(dut)
+    sim.add_clock(1e-6)
+    sim.add_testbench(testbench)
+    sim.run()
+    assert sum(handed) > 2 * width // lanes
 
 
 def test_channels_have_two_ends():

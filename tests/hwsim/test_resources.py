@@ -15,6 +15,7 @@ from models.networks.shapes import find_shape
 from rtl.accelerator import Accelerator
 from tests.networks.examples import GROUPED, ODD, PLAIN
 
+ROTATED = ("precision.hadamard=true",)
 WIDE = ("lanes=8", "matvec.rows=8", "matvec.columns=16", "scan.states=8")
 
 
@@ -26,6 +27,9 @@ WIDE = ("lanes=8", "matvec.rows=8", "matvec.columns=16", "scan.states=8")
         (PLAIN, ("state.placement=memory", "memory.outstanding=8")),
         (GROUPED, WIDE),
         (ODD, ("precision=w8a8", "precision.weight_scale=mantissa")),
+        (PLAIN, ROTATED),
+        (GROUPED, ROTATED),
+        (GROUPED, ("lanes=1", *ROTATED)),
     ],
 )
 def test_these_are_the_memories_of_the_hardware(shape, overrides, monkeypatch):

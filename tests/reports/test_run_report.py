@@ -44,7 +44,7 @@ def test_text_ends_with_the_table():
     start = next(at for at, line in enumerate(text) if line.startswith("cycles by unit"))
     assert text[start - 2] == "EQUAL: every code is the integer network's"
     assert [line.split()[0] for line in text[start + 1 : -1] if line[0] != " "] == list(UNITS)
-    assert text[-1] == "predicted: equal for 14 of 16 units"
+    assert text[-1] == "predicted: equal for 15 of 17 units"
     assert any(line.endswith("cycles predicted, -0.052%") for line in text)
 
 
