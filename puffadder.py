@@ -46,7 +46,8 @@ def puffadder() -> None:
     puffadder quantizes the network with powers of two, generates hardware for it, and proves in
     simulation that the hardware computes, code for code, what the integer reference computes.
 
-    A **model** is a folder with config.json and *.safetensors as transformers saves it.
+    A **model** is a folder with config.json and *.safetensors as transformers saves it, or one
+    that puffadder quantize has written.
     A **design** is a YAML file that says how much hardware to use and in which formats.
 
     Start with **puffadder doctor**, which tells whether this machine has what is needed.
@@ -95,7 +96,8 @@ def run(
 ) -> None:
     """Let the generated hardware continue a text, and compare every logit code.
 
-    Quantizes the network, generates the accelerator (accelerator.v) and its memory image
+    Quantizes the network to nearest codes (one that puffadder quantize has written is taken as it
+    is, in its own precision), generates the accelerator (accelerator.v) and its memory image
     (image.bin), runs both in Verilator, and compares each token and all of its logits with the
     integer network; report.json has the result, report.html shows it, and trace.json, for
     ui.perfetto.dev, has one token cycle by cycle. Exits with 0 when all codes are equal, with 1
@@ -279,6 +281,35 @@ def certify(
     with _working("reading the text"):
         table = certificates(model, text, tokens, recipe, precision)
     typer.echo(table.to_json() if as_json else table.to_text())
+
+
+@app.command()
+def quantize(
+    model: Model,
+    recipe: Annotated[str, typer.Option(help="Recipe, by name or as a YAML file.")] = "puffadder",
+    precision: Annotated[str, typer.Option(help="w8a8, w4a8 or w4a4.")] = "w4a4",
+    out: Annotated[Path, typer.Option(help="Folder to write into.")] = Path("build/quantized"),
+    text: Annotated[
+        Path | None,
+        typer.Option(help="File to calibrate on; the bundled training topics otherwise."),
+    ] = None,
+    window: Annotated[int, typer.Option(min=2, help="Bytes of a calibration sequence.")] = 512,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Quantize a network by a recipe, and write the integers: a checkpoint for puffadder run.
+
+    Writes model.safetensors, with every code in the smallest type, and puffadder.json, a manifest
+    with the shape, all formats, the recipe, and the hashes of the float weights and of the file.
+    The same input gives the same bytes. The folder is a MODEL for run, generate, estimate and
+    layer, which then use its precision in place of the design's.
+
+    Example: **puffadder quantize bundled --recipe smoothquant --precision w4a4 --out integers**
+    """
+    from reports.quantize import quantize as quantize_checkpoint
+
+    made = quantize_checkpoint(model, recipe, precision, out, text, window, _told(quiet))
+    typer.echo(made.to_json() if as_json else made.to_text())
 
 
 @app.command()

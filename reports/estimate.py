@@ -1,7 +1,6 @@
 """Estimate: what a network takes on a design and its board, without generating anything."""
 
 import json
-from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
@@ -21,22 +20,16 @@ from models.networks.machine import MachineConfig, machine_config
 from models.networks.shape import Mamba2Shape
 from models.networks.shapes import SHAPES, find_shape
 from models.networks.stream import row_packet, spill_parts, token_packets
+from reports.inputs import Show, design_of, find_manifest, unheard
 from reports.run_report import unit_table
 
 Tag = Literal["modelled", "assumed", "cited"]
 Activities = dict[str, dict[str, float]]
 """Cycles of each unit by what it is at."""
-Show = Callable[[str], None]
-"""Takes what is to be told while the work goes on."""
-
 EXACT_CYCLES = 3_000_000
 """Up to here every cycle of a network is predicted; of a larger one, those of a few layers."""
 FILLS = 16
 """Times that the weights of the shortest head fill the queue before the multipliers, at least."""
-
-
-def _unheard(line: str) -> None:
-    """Nobody is told."""
 
 
 @dataclass(frozen=True)
@@ -131,7 +124,7 @@ class Estimate:
 
 
 def estimate(
-    model: str, design: str, overrides: tuple[str, ...] = (), tokens: int = 2, show: Show = _unheard
+    model: str, design: str, overrides: tuple[str, ...] = (), tokens: int = 2, show: Show = unheard
 ) -> Estimate:
     """What a token takes of the network `model`, a checkpoint or the name of a shape.
 
@@ -139,11 +132,12 @@ def estimate(
     on-chip memory for the design.
     """
     chosen = find_design(design, overrides)
-    return estimate_network(find_network(model), chosen, model, tokens, show)
+    shape = shape_of(model)
+    return estimate_network(shape, design_of(model, chosen, overrides, show), model, tokens, show)
 
 
 def estimate_network(
-    shape: Mamba2Shape, design: Design, name: str, tokens: int = 2, show: Show = _unheard
+    shape: Mamba2Shape, design: Design, name: str, tokens: int = 2, show: Show = unheard
 ) -> Estimate:
     """What a token takes of a network of `shape`, which is called `name`."""
     machine, device, memory = machine_config(shape, design), device_of(design), memory_of(design)
@@ -165,7 +159,7 @@ def estimate_network(
     )
 
 
-def find_network(model: str) -> Mamba2Shape:
+def shape_of(model: str) -> Mamba2Shape:
     """The shape of a checkpoint, of the `bundled` one, or of a published network by its name.
 
     Raises InputError when there is none of these, and for what is wrong in a checkpoint.
@@ -174,6 +168,8 @@ def find_network(model: str) -> Mamba2Shape:
         return read_shape(bundled())
     if model in SHAPES:
         return find_shape(model)
+    if manifest := find_manifest(model):
+        return manifest.shape
     if Path(model).exists():
         return read_shape(model)
     try:

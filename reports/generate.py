@@ -1,7 +1,6 @@
 """Generate: an accelerator and all that tools need to use it, in a folder."""
 
 import json
-from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,11 +13,8 @@ from codegen.package import Package, package, require_clock
 from hwsim.devices import device_of, memory_of
 from hwsim.resources import require_fit
 from models.networks.machine import machine_config
-from models.quantization.rtn import quantize_network
-from reports.inputs import find_model
+from reports.inputs import Show, find_network, integers_of, unheard
 from reports.simulation import LINT
-
-Show = Callable[[str], None]
 
 
 @dataclass(frozen=True)
@@ -42,10 +38,10 @@ def generate(
     design: str,
     overrides: tuple[str, ...],
     out: Path,
-    show: Show = lambda line: None,
+    show: Show = unheard,
     clock_hz: float | None = None,
 ) -> Generated:
-    """Quantize `model` and write its accelerator on `design` into the folder `out`.
+    """Quantize `model`, unless it is, and write its accelerator on `design` into the folder `out`.
 
     The folder is made or reused; its manifest is written last, so that a package without one is
     not whole. `clock_hz` is what the constraint asks for, the design's clock without it. Raises
@@ -55,12 +51,11 @@ def generate(
     device, clock = device_of(chosen), memory_of(chosen).clock_hz
     clock = clock if clock_hz is None else clock_hz
     require_clock(clock)
-    parameters = find_model(model)
-    config = machine_config(parameters.shape, chosen)
+    network, chosen = find_network(model, chosen, overrides, show)
+    config = machine_config(network.shape, chosen)
     if device:
         require_fit(config, device)
-    show(f"quantizing {parameters.shape.parameters} parameters")
-    image = network_image(quantize_network(parameters, chosen.precision), config)
+    image = network_image(integers_of(network, chosen, show), config)
     show(f"generating Verilog for design {chosen.name}")
     origin = Origin.of_command("generate", model, design, overrides, chosen.name)
     return write_package(package(config, image, origin, clock, tuple(LINT)), out)

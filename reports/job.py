@@ -2,7 +2,7 @@
 
 import tempfile
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,25 +18,23 @@ from models.design import Design
 from models.networks.machine import MachineConfig, machine_config
 from models.networks.parameters import NetworkParameters
 from models.networks.quantized import QuantizedNetwork
-from models.quantization.rtn import quantize_network
+from reports.inputs import Given, Show, integers_of
 from reports.simulation import build, require_tools, simulate
 from rtl.accelerator import Accelerator
 
 TOP = "accelerator"
 BENCH, WAVES_BENCH = "reports.benches.accelerator", "reports.benches.waves"
 
-Show = Callable[[str], None]
-"""Takes what is to be told while the work goes on."""
-
 
 @dataclass(frozen=True)
 class Job:
     """What a run is made of; `folder` gets what is generated.
 
-    The hardware reads `tokens` and then adds `new` ones; `memory` is behind its ports.
+    The hardware reads `tokens` and then adds `new` ones; `memory` is behind its ports. `parameters`
+    are of the float network, unless the checkpoint has integers alone.
     """
 
-    parameters: NetworkParameters
+    parameters: NetworkParameters | None
     quantized: QuantizedNetwork
     config: MachineConfig
     image: Image
@@ -96,7 +94,7 @@ class Job:
 
 
 def prepare(
-    parameters: NetworkParameters,
+    network: Given,
     design: Design,
     tokens: list[int],
     new: int,
@@ -104,22 +102,22 @@ def prepare(
     memory: MemoryModel | None,
     show: Show,
 ) -> Job:
-    """Quantize a network and generate its accelerator; nothing is written.
+    """Quantize a network, unless it is, and generate its accelerator; nothing is written.
 
     Without `memory`, that of `hwsim.devices.memory_of`. Raises InputError when the design does not
     fit the network, the board not the design, or a tool is missing.
     """
-    config = machine_config(parameters.shape, design)
+    config = machine_config(network.shape, design)
     device = device_of(design)
     if device:
         require_fit(config, device)
     require_tools()
-    show(f"quantizing {parameters.shape.parameters} parameters")
-    quantized = quantize_network(parameters, design.precision)
+    quantized = integers_of(network, design, show)
     image = network_image(quantized, config)
     show(f"generating Verilog for design {design.name}")
     verilog = to_verilog(Accelerator(config), TOP)
     memory = memory or memory_of(design)
+    parameters = network if isinstance(network, NetworkParameters) else None
     return Job(parameters, quantized, config, image, verilog, folder, tokens, new, memory)
 
 

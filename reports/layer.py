@@ -16,8 +16,7 @@ from models.formats import Codes
 from models.networks.layer import layer_units
 from models.networks.mamba2 import Network, compiled, layer_step
 from models.networks.quantized import QuantizedNetwork
-from models.quantization.rtn import quantize_network
-from reports.inputs import find_model, read_tokens
+from reports.inputs import find_network, integers_of, read_tokens
 from reports.simulation import build, replay
 from rtl.layer import Layer
 
@@ -79,16 +78,16 @@ def report_layer(
     tokens: int,
     text: Path | None,
 ) -> LayerReport:
-    """Quantize the checkpoint `model`, generate its layer `index` on `design`, and verify it.
+    """Generate layer `index` of the checkpoint `model` on `design`, and verify it.
 
-    Raises InputError for everything that is wrong in what is named.
+    A float checkpoint is quantized to nearest codes, one of integers taken as it is. Raises
+    InputError for everything that is wrong in what is named.
     """
     chosen = find_design(design, overrides)
-    parameters = find_model(model)
-    layer_units(parameters.shape, chosen)  # a design that does not fit is told first
-    start = read_tokens(text, parameters.shape.vocab, tokens)[:tokens]
-    quantized = quantize_network(parameters, chosen.precision)
-    return verify_layer(quantized, chosen, index, start)
+    network, chosen = find_network(model, chosen, overrides)
+    layer_units(network.shape, chosen)  # a design that does not fit is told first
+    start = read_tokens(text, network.shape.vocab, tokens)[:tokens]
+    return verify_layer(integers_of(network, chosen), chosen, index, start)
 
 
 def verify_layer(

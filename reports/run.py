@@ -11,10 +11,9 @@ from hwsim.memory import MemoryModel
 from models.design import Design
 from models.errors import InputError
 from models.networks.mamba2 import Network, compiled
-from models.networks.parameters import NetworkParameters
 from reports.diagnose import STREAMS, WAVES, diagnose
-from reports.inputs import find_model
-from reports.job import TOP, Job, Show, prepare
+from reports.inputs import Given, Show, find_network
+from reports.job import TOP, Job, prepare
 from reports.page import render
 from reports.run_report import RunReport, first_difference
 from reports.trace import trace_events
@@ -39,13 +38,13 @@ def run(
     Raises InputError for everything wrong in what is named.
     """
     chosen = find_design(design, overrides)
-    parameters = find_model(model)
-    tokens = _prompt_tokens(prompt, parameters.shape.vocab)
-    return run_network(parameters, chosen, tokens, new, out, show)
+    network, chosen = find_network(model, chosen, overrides, show)
+    tokens = _prompt_tokens(prompt, network.shape.vocab)
+    return run_network(network, chosen, tokens, new, out, show)
 
 
 def run_network(
-    parameters: NetworkParameters,
+    network: Given,
     design: Design,
     tokens: list[int],
     new: int,
@@ -55,6 +54,7 @@ def run_network(
 ) -> RunReport:
     """Quantize a network, generate it, let the hardware add `new` tokens to `tokens`, and verify.
 
+    A network of integers is taken as it is, in the precision of `design`.
     Writes into the folder `out`: `accelerator.v`, `image.bin`, `trace.json` where a timeline is
     known, `report.html` and, when all others are there, `report.json`, each whole or not at all.
     When a code differs, report.json names the first, and `waves.vcd` has the signals around it.
@@ -62,7 +62,7 @@ def run_network(
     when the design does not fit the network, or the board the design, RuntimeError when the
     hardware gets stuck.
     """
-    job = prepare(parameters, design, tokens, new, out, memory, show)
+    job = prepare(network, design, tokens, new, out, memory, show)
     out.mkdir(parents=True, exist_ok=True)
     for name in RESULTS:
         for path in (out / name, out / f"{name}.part"):

@@ -25,7 +25,7 @@ class RunReport:
     traffic       words and bursts that were read from memory
     device        what the design runs on, where one was named
     resources     bits of on-chip memory by what they hold
-    quantization  `reports.error.layer_errors`
+    quantization  `reports.error.layer_errors`; empty for a checkpoint of integers
     timelines     of one token, predicted and measured; for trace.json and the page only
     """
 

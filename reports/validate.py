@@ -22,7 +22,7 @@ from models.errors import InputError
 from models.networks.machine import machine_config
 from models.networks.random import random_parameters
 from models.networks.shape import Mamba2Shape
-from reports.job import Show
+from reports.inputs import Show
 from reports.run import run_network
 
 PROMPT, NEW = [3, 17], 3

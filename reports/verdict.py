@@ -54,7 +54,7 @@ def report(job: Job, result: dict[str, Any], build_seconds: float) -> RunReport:
         traffic={"words": result["words"], "bursts": result["bursts"]},
         device=_device(config),
         resources={name: memory.total_bits for name, memory in memories(config).items()},
-        quantization=layer_errors(job.parameters, network, read),
+        quantization=layer_errors(job.parameters, network, read) if job.parameters else {},
         timelines={"predicted": prediction.timeline, "measured": result["timeline"]},
     )
 

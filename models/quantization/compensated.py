@@ -7,6 +7,7 @@ those that serve these inputs best. And each group of each row has the scale, of
 has, for which the error that it adds is the smallest.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,9 +19,13 @@ from models.networks.oracle import mamba2 as oracle
 from models.networks.parameters import NetworkParameters
 from models.precision import Precision
 from models.quantization.errors import narrowed
+from models.quantization.inputs import each_layer_inputs
 
 DAMPING = 0.01
 """Of the mean of the moment's diagonal, added to it (GPTQ, section 3.3)."""
+
+ROWS = 4096
+"""That are rounded at a time: a large head in double precision would not fit beside the rest."""
 
 CLIPPING = np.linspace(1.0, 0.5, 11)
 """Scales that are tried for a group: those next above these shares of what holds its largest."""
@@ -46,9 +51,13 @@ class Moments:
 
 
 class Compensated:
-    """A `models.quantization.rtn.RoundMatrix` for the network that it was measured on."""
+    """A `models.quantization.rtn.RoundMatrix` for the network that it measures meanwhile.
 
-    def __init__(self, moments: dict[str, Moments]) -> None:
+    It is asked for every matrix once, in the order of the data: inputs are measured just before
+    the weights behind them are rounded, and no others are in memory.
+    """
+
+    def __init__(self, moments: Iterator[tuple[str, Moments]]) -> None:
         self._moments = moments
 
     @classmethod
@@ -56,17 +65,24 @@ class Compensated:
         cls, parameters: NetworkParameters, precision: Precision, tokens: np.ndarray
     ) -> "Compensated":
         """Run the float network over `tokens` int (sequences, time), each from an empty state."""
-        moments, block = {}, precision.linear_input
-        state = oracle.State.zeros(parameters.shape, tokens.shape[:-1])
-        for index, tensors in enumerate(oracle.each_layer(parameters, state, tokens)):
-            moments[f"layers.{index}.in_proj"] = Moments.of(tensors.normed, block)
-            moments[f"layers.{index}.out_proj"] = Moments.of(tensors.gated, block)
-            last = tensors.out
-        moments["head"] = Moments.of(oracle.head_input(parameters, last), block)
-        return cls(moments)
+        return cls(_each_input(parameters, precision.linear_input, tokens))
 
     def __call__(self, values: np.ndarray, precision: Precision, name: str) -> tuple[Codes, Codes]:
-        return compensated(values, self._moments[name], precision, name)
+        at, moments = next(self._moments)
+        if at != name:
+            raise ValueError(f"the next matrix to round must be {at}, not {name}")
+        return compensated(values, moments, precision, name)
+
+
+def _each_input(
+    parameters: NetworkParameters, block: Block, tokens: np.ndarray
+) -> Iterator[tuple[str, Moments]]:
+    """Moments of the inputs of every matrix by its name, in the order of the data."""
+    for index, tensors in enumerate(each_layer_inputs(parameters, tokens)):
+        yield f"layers.{index}.in_proj", Moments.of(tensors.normed, block)
+        yield f"layers.{index}.out_proj", Moments.of(tensors.gated, block)
+        last = tensors.out
+    yield "head", Moments.of(oracle.head_input(parameters, last), block)
 
 
 def compensated(
@@ -78,24 +94,27 @@ def compensated(
     """
     weight, scale = precision.weight, precision.scale
     second = moments.second + np.diag(np.full(len(moments.second), DAMPING * _mean(moments)))
-    best = values + values.astype(np.float64) @ (moments.cross - moments.second) @ np.linalg.inv(
-        second
-    )
+    inverse, lost = np.linalg.inv(second), moments.cross - moments.second
     levels = scale.values(scale.encode(np.unique(scale.values(np.arange(1 << scale.code.width)))))
-    if np.abs(best).max() > levels[-1] * weight.max_code:
-        raise InputError(
-            f"{name}: weights",
-            f"must be at most {levels[-1] * weight.max_code:g} in magnitude, "
-            f"not {np.abs(best).max():g}",
-            "choose more precision.weight_bits or another precision.weight_scale",
-        )
     # Rows of it are what an error in one column asks of those behind (GPTQ, equation 4).
-    share = np.linalg.cholesky(np.linalg.inv(second)).T
-    codes, chosen = _round(
-        np.ascontiguousarray(best), np.ascontiguousarray(share), precision.weight_group, levels,
-        CLIPPING, weight.min_code, weight.max_code,
-    )  # fmt: skip
-    return codes, scale.encode(chosen)
+    share = np.ascontiguousarray(np.linalg.cholesky(inverse).T)
+    codes = np.empty(values.shape, np.min_scalar_type(weight.min_code))
+    scales = np.empty((len(values), -(-values.shape[1] // precision.weight_group)))
+    for start in range(0, len(values), ROWS):
+        rows = slice(start, start + ROWS)
+        best = values[rows] + values[rows].astype(np.float64) @ lost @ inverse
+        if np.abs(best).max() > levels[-1] * weight.max_code:
+            raise InputError(
+                f"{name}: weights",
+                f"must be at most {levels[-1] * weight.max_code:g} in magnitude, "
+                f"not {np.abs(best).max():g}",
+                "choose more precision.weight_bits or another precision.weight_scale",
+            )
+        codes[rows], scales[rows] = _round(
+            np.ascontiguousarray(best), share, precision.weight_group, levels,
+            CLIPPING, weight.min_code, weight.max_code,
+        )  # fmt: skip
+    return codes.astype(np.int64), scale.encode(scales)
 
 
 def _mean(moments: Moments) -> float:

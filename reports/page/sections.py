@@ -189,12 +189,17 @@ def memory(report: RunReport) -> Html:
     )
 
 
-def quantization(report: RunReport) -> Html | None:
-    """The error of each layer."""
+def quantization(report: RunReport) -> Html:
+    """The error of each layer, or that there is nothing to hold the integers against."""
     found = report.quantization
     layers = found.get("layers") if found else None
     if not layers:
-        return None
+        return _section(
+            "What quantization moves is not known: there is no float network",
+            "The checkpoint has integers alone. `puffadder accuracy` measures the recipe that made "
+            "them on the float checkpoint.",
+            tags=[],
+        )
     first, last = layers[0]["rms_relative"], layers[-1]["rms_relative"]
     reach = 3.5 * max(layer["rms_relative"] for layer in layers) or 1.0
     title = (

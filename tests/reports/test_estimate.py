@@ -14,7 +14,7 @@ from models.networks.machine import machine_config
 from models.networks.shape import Mamba2Shape
 from models.quantization.rtn import quantize_network
 from reports import estimate as module
-from reports.estimate import Bounds, estimate, estimate_network, find_network, traffic
+from reports.estimate import Bounds, estimate, estimate_network, shape_of, traffic
 from tests.networks.examples import GROUPED, PLAIN, random_parameters
 
 DEEP = Mamba2Shape(d_model=32, layers=9, heads=4, head_dim=16, state=16, vocab=1000)
@@ -97,10 +97,10 @@ def test_a_number_of_the_board_is_cited_where_it_is_known():
 
 
 def test_networks_by_name_and_by_folder():
-    assert find_network("bundled") == find_network(str(bundled()))
-    assert find_network("mamba2-2.7b").layers == 64
+    assert shape_of("bundled") == shape_of(str(bundled()))
+    assert shape_of("mamba2-2.7b").layers == 64
     with pytest.raises(InputError) as refused:
-        find_network("mamba2-2.8b")
+        shape_of("mamba2-2.8b")
     assert str(refused.value) == (
         "model 'mamba2-2.8b' must be the folder of a checkpoint, `bundled`, or one of mamba2-130m, "
         "mamba2-370m, mamba2-780m, mamba2-1.3b, mamba2-2.7b; did you mean mamba2-2.7b?"

@@ -76,7 +76,7 @@ def test_names_a_layer_that_is_not_there(index):
 
 
 def test_a_design_that_does_not_fit_is_told_before_anything_is_computed(monkeypatch):
-    monkeypatch.setattr(layer, "quantize_network", None)
+    monkeypatch.setattr(layer, "integers_of", None)
     with pytest.raises(InputError, match=r"^design tiny: scan\.states must divide state = 64, not"):
         report_layer("bundled", "tiny", ("scan.states=128",), 0, 1, None)
 

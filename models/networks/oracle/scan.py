@@ -70,7 +70,10 @@ def scan_chunked(
         to_end = np.exp(total[..., -1:] - total).astype(np.float32)
         from_start = np.exp(total).astype(np.float32)
 
-        out = (scores * kept) @ drive + from_start[..., None] * (read @ h.swapaxes(-1, -2))
+        # BLAS would share each small product with a transposed factor among its threads, whose
+        # waiting for each other takes many times as long; the numbers are the same.
+        turned = np.ascontiguousarray(h.swapaxes(-1, -2))
+        out = (scores * kept) @ drive + from_start[..., None] * (read @ turned)
         y[..., part, :, :] = out.swapaxes(-2, -3)
         added = (drive * to_end[..., None]).swapaxes(-1, -2) @ write
         h = from_start[..., -1:, None] * h + added

@@ -7,7 +7,7 @@ the precision's business, so that recipes can be compared at equal bits.
 """
 
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal
 
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
@@ -17,9 +17,9 @@ from models.errors import InputError
 from models.networks.parameters import NetworkParameters
 from models.networks.quantized import QuantizedNetwork
 from models.precision import Precision
-from models.quantization.calibration import calibrate
+from models.quantization.calibration import calibrate, residual_covariance
 from models.quantization.compensated import Compensated
-from models.quantization.errors import input_errors
+from models.quantization.errors import rotated_errors
 from models.quantization.rotations import hadamard_rotation, klt_rotation
 from models.quantization.rtn import quantize_network
 from models.quantization.transforms import fold_norms, rotate_mixer, rotate_residual, smooth
@@ -27,8 +27,7 @@ from models.quantization.transforms import fold_norms, rotate_mixer, rotate_resi
 FOLDER = Path(__file__).parent
 NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
 
-Rotation = Literal["none", "hadamard", "klt"]
-ROTATIONS: tuple[Rotation, ...] = get_args(Rotation)
+Rotation = Literal["none", "hadamard", "klt", "best"]
 
 
 class Recipe(BaseModel):
@@ -41,7 +40,7 @@ class Recipe(BaseModel):
     """The publication that it follows, and where it does not."""
     smooth: Annotated[float, Field(ge=0, le=1)] | None = None
     """Strength with which outliers of inputs move into weights (SmoothQuant, equation 4)."""
-    residual: Rotation | Literal["best"] = "none"
+    residual: Rotation = "none"
     """Rotation of the residual stream, folded into the weights around it; the best is the one with
     which narrowing the inputs costs least on the calibration text."""
     online: bool = False
@@ -109,21 +108,29 @@ def transform_network(
 ) -> NetworkParameters:
     """The float network that is rounded: the same function, in another basis."""
     if recipe.smooth:
-        parameters = smooth(parameters, calibrate(parameters, tokens), recipe.smooth)
-    kinds = ROTATIONS if recipe.residual == "best" else (recipe.residual,)
-    candidates = [_rotated(parameters, kind, tokens) for kind in kinds]
-    if len(candidates) > 1:
-        candidates.sort(key=lambda each: sum(input_errors(each, precision, tokens).values()))
-    return rotate_mixer(candidates[0]) if recipe.online else candidates[0]
+        largest = calibrate(parameters, tokens, second=False)
+        parameters = smooth(parameters, largest, recipe.smooth)
+    if (q := _rotation(recipe.residual, parameters, precision, tokens)) is not None:
+        parameters = rotate_residual(fold_norms(parameters), q)
+    return rotate_mixer(parameters) if recipe.online else parameters
 
 
-def _rotated(
-    parameters: NetworkParameters, kind: Rotation, tokens: np.ndarray
-) -> NetworkParameters:
-    """With the residual stream rotated, which folds the norms' weights."""
+def _rotation(
+    kind: Rotation,
+    parameters: NetworkParameters,
+    precision: Precision,
+    tokens: np.ndarray,
+) -> np.ndarray | None:
+    """Of the residual stream, after the norms are folded; None to leave both as they are."""
     if kind == "none":
-        return parameters
-    folded = fold_norms(parameters)
+        return None
+    hadamard = hadamard_rotation(parameters.shape.d_model)
     if kind == "hadamard":
-        return rotate_residual(folded, hadamard_rotation(folded.shape.d_model))
-    return rotate_residual(folded, klt_rotation(calibrate(folded, tokens).residual))
+        return hadamard
+    klt = klt_rotation(residual_covariance(fold_norms(parameters), tokens))
+    if kind == "klt":
+        return klt
+    plain, errors = rotated_errors(parameters, precision, tokens, [hadamard, klt])
+    if plain <= min(errors):
+        return None
+    return hadamard if errors[0] <= errors[1] else klt
