@@ -298,14 +298,17 @@ def test_the_page_of_integers_says_that_nothing_is_compared_with():
 
 
 @pytest.mark.verilog
-def test_integers_run_with_equal_codes(integers, tmp_path):
-    shown = []
-    report = run(str(integers), "tiny", (), "\x03\x11\x21", 3, tmp_path, shown.append)
-    assert shown[0] == "precision: that of the checkpoint, which recipe smoothquant quantized"
+@pytest.mark.parametrize(("recipe", "precision"), [("smoothquant", "w8a8"), ("puffadder", "w4a4")])
+def test_integers_run_with_equal_codes(recipe, precision, text, tmp_path):
+    """The first in 8 bits where the design has 4, the second with out_proj's input rotated."""
+    folder, out, shown = tmp_path / "integers", tmp_path / "out", []
+    quantize(GROUPS, recipe, precision, folder, text, 32)
+    report = run(str(folder), "tiny", (), "\x03\x11\x21", 3, out, shown.append)
+    assert shown[0] == f"precision: that of the checkpoint, which recipe {recipe} quantized"
     assert report.equal
     assert report.match["compared"] == 5 * 40
     assert report.quantization == {}
-    assert report.design["precision"]["activation_bits"] == 8
-    assert json.loads((tmp_path / "report.json").read_text())["quantization"] == {}
-    assert "there is no float network" in (tmp_path / "report.html").read_text()
-    assert (tmp_path / "trace.json").exists()
+    assert report.design["precision"]["activation_bits"] == NAMED[precision].activation_bits
+    assert json.loads((out / "report.json").read_text())["quantization"] == {}
+    assert "there is no float network" in (out / "report.html").read_text()
+    assert (out / "trace.json").exists()
