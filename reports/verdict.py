@@ -15,6 +15,7 @@ from models.networks.machine import MachineConfig
 from models.networks.mamba2 import Network, compiled
 from reports.error import layer_errors
 from reports.job import Job, text_of
+from reports.rotation import rotation_price
 from reports.run_report import RunReport, UnitCycles
 
 
@@ -54,6 +55,7 @@ def report(job: Job, result: dict[str, Any], build_seconds: float) -> RunReport:
         traffic={"words": result["words"], "bursts": result["bursts"]},
         device=_device(config),
         resources={name: memory.total_bits for name, memory in memories(config).items()},
+        rotation=rotation_price(config, len(tokens), job.new, job.memory, read),
         quantization=layer_errors(job.parameters, network, read) if job.parameters else {},
         timelines={"predicted": prediction.timeline, "measured": result["timeline"]},
     )

@@ -80,7 +80,7 @@ def test_every_cycle_is_predicted(name, in_memory, memory, tmp_path):
     report = run_case(name, in_memory, memory, tmp_path)
     assert report.equal
     cycles = report.cycles
-    assert cycles["predicted"] == cycles["measured"]
+    assert cycles["predicted"] == cycles["measured"] >= report.rotation["cycles_without"]
     assert cycles["per_token_predicted"] == cycles["per_token"]
     predicted, measured = (
         {unit: sides[side] for unit, sides in cycles["units"].items()}
@@ -110,5 +110,5 @@ def test_lanes_that_the_unit_has_no_points_for_are_refused():
         layer_units(GROUPED, with_hadamard(design(8, 16, 16, 1, 4, "w4a4")))
     assert str(refused.value) == (
         "design test: hadamard lanes must divide points = 4, not 8; use 4 or a smaller power of "
-        "two, or choose another design or network"
+        "two, or precision.hadamard=false, or choose another design or network"
     )

@@ -89,7 +89,8 @@ def layer_units(shape: Mamba2Shape, design: Design, layers: int = 1) -> LayerUni
         return _layer_units(shape, design, design.precision, layers)
     except ValueError as error:
         rule, _, way_out = str(error).partition("; ")
-        ways_out = filter(None, [way_out, "choose another design or network"])
+        without = "precision.hadamard=false" if rule.startswith("hadamard ") else ""
+        ways_out = filter(None, [way_out, without, "choose another design or network"])
         raise InputError(f"design {design.name}:", rule, ", or ".join(ways_out)) from None
 
 

@@ -28,6 +28,7 @@ def render(report: RunReport) -> str:
         sections.tokens(report),
         sections.memory(report),
         sections.quantization(report),
+        sections.rotation(report),
         sections.resources(report),
         sections.details(report),
         _footer(report),

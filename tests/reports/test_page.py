@@ -19,6 +19,7 @@ HEADINGS = {
     "timelines": "One token",
     "quantization": "Quantization moves",
     "resources": "On-chip memory",
+    "rotation": "Rotating out_proj",
 }
 
 
