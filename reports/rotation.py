@@ -52,4 +52,4 @@ def unit_cells(unit: HadamardConfig, target: str) -> dict[str, int]:
 
 def _target(device: Device | None) -> str:
     """Of `reports.synthesis.SYNTHESES`: that of the board's chip; UltraScale+ without a board."""
-    return "ecp5" if device and device.part.startswith("LFE5") else "xilinx"
+    return "ecp5" if device and device.family == "ecp5" else "xilinx"

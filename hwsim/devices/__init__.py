@@ -2,11 +2,13 @@
 
 import difflib
 import math
+from operator import attrgetter
 from pathlib import Path
 from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
+from hwsim.devices.families import FAMILIES, Family, FamilyName
 from hwsim.memory import MemoryModel
 from models.design import Design
 from models.documents import check, read_mapping
@@ -15,15 +17,19 @@ from models.errors import InputError
 FOLDER = Path(__file__).parent
 CLOCK_HZ, LATENCY = 200e6, 40
 """Assumed where no board says otherwise: the clock, and cycles until a read answers."""
-SOURCED = ("lut", "dsp", "block_ram", "clock_hz", "memory.bytes_per_s", "memory.sustained",
-           "memory.latency_ns", "memory.max_port_bits")  # fmt: skip
-"""Numbers that need a source."""
+TRUST = ("data sheet", "board page", "paper", "measured", "assumed")
+"""How a source begins: what kind it is."""
+UNSOURCED = ("name", "part", "family", "memory", "sources", "type", "writable")
+"""Keys of a board and of its memory that are no numbers; the others need a source."""
 
 Count = Annotated[int, Field(ge=0, strict=True)]
+Several = Annotated[int, Field(ge=1, strict=True)]
+Bits = Annotated[int, Field(ge=8, strict=True)]
 Hertz = Annotated[float, Field(ge=1e6, allow_inf_nan=False)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Nanoseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Share = Annotated[float, Field(gt=0, le=1)]
+Watts = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Blocks(BaseModel):
@@ -35,8 +41,8 @@ class Blocks(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     count: Count
-    bits: Annotated[int, Field(ge=1, strict=True)]
-    widths: Annotated[tuple[Annotated[int, Field(ge=1, strict=True)], ...], Field(min_length=1)]
+    bits: Several
+    widths: Annotated[tuple[Several, ...], Field(min_length=1)]
 
     @property
     def total_bits(self) -> int:
@@ -59,7 +65,13 @@ class BoardMemory(BaseModel):
     refresh_interval_ns: Nanoseconds = 0
     """0 when the sustained share already counts the refreshes."""
     refresh_ns: Nanoseconds = 0
-    max_port_bits: Annotated[int, Field(ge=8, strict=True)]
+    channels: Several
+    """Parts of the memory that serve reads independently, each with an equal share of the peak."""
+    channel_bits: Bits
+    """Width of a port on a channel's controller, to which that of a design is converted."""
+    ports: Several
+    """Ports of at most `max_port_bits` that a design can have at the same time."""
+    max_port_bits: Bits
     writable: bool = True
     """Whether the accelerator may write to it, as a state in memory needs."""
 
@@ -74,29 +86,54 @@ class BoardMemory(BaseModel):
 
 
 class Device(BaseModel):
-    """A board with its FPGA. Counts are the chip's, without what a shell or a processor takes."""
+    """A board with its FPGA. Counts are the chip's, without what a shell or a processor takes.
+
+    A number that is None is not known; `number` tells so whoever needs it.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     name: str
     part: str
+    family: FamilyName
     lut: Count
+    ff: Count | None = None
     dsp: Count
     block_ram: Blocks
     ultra_ram: Blocks | None = None
+    """None on a chip without."""
     clock_hz: Hertz
     """Of a design that names none."""
+    static_w: Watts | None = None
+    """Power of the chip while nothing switches; neither of the memory nor of the board."""
     memory: BoardMemory
     sources: dict[str, str]
-    """Where the numbers are from, by one key or several; assumed where it begins with that."""
+    """Where the numbers are from, by one key or several; each begins with one of TRUST."""
 
     @model_validator(mode="after")
     def _has_sources(self) -> Self:
+        numbers = [*_numbers(self), *(f"memory.{key}" for key in _numbers(self.memory))]
         told = {key for keys in self.sources for key in keys.split(", ")}
-        missing = [key for key in SOURCED if key not in told]
+        missing = [key for key in numbers if key not in told]
         if missing:
             raise ValueError(f"sources must be given for {', '.join(missing)}, not missing")
+        others = sorted(key for key in told if key.removesuffix(".widths") not in numbers)
+        if others:
+            raise ValueError(f"sources must be of numbers of the board, not of {', '.join(others)}")
+        for keys, text in self.sources.items():
+            if not text.startswith(TRUST):
+                rule = f"must begin with {', '.join(TRUST[:-1])} or {TRUST[-1]}"
+                raise ValueError(f"the source of {keys} {rule}, not {text!r}")
         return self
+
+    @property
+    def chip(self) -> Family:
+        """What its FPGA has in common with others of the same architecture.
+
+        >>> find_device("vck190").chip.multiplier
+        (27, 24)
+        """
+        return FAMILIES[self.family]
 
     @property
     def on_chip_bits(self) -> int:
@@ -110,6 +147,29 @@ class Device(BaseModel):
         'assumed'
         """
         return next(text for keys, text in self.sources.items() if key in keys.split(", "))
+
+    def trust(self, key: str) -> str:
+        """What kind of source a number has, of TRUST.
+
+        >>> find_device("zcu104").trust("lut")
+        'data sheet'
+        """
+        return next(kind for kind in TRUST if self.source(key).startswith(kind))
+
+    def number(self, key: str) -> float:
+        """A number by the key that it has in `sources`; raises InputError when it is not known.
+
+        >>> find_device("u280").number("memory.channels")
+        32
+        """
+        found: float | None = attrgetter(key)(self)
+        if found is None:
+            raise InputError(
+                f"device {self.name}: {key}",
+                "must be known here, not left out",
+                "add it, with its source, to a copy of the board's file",
+            )
+        return found
 
     def memory_model(self, port_bits: int, clock_hz: float | None = None) -> MemoryModel:
         """The memory behind a port of `port_bits` at `clock_hz`, or at the device's clock.
@@ -134,6 +194,13 @@ class Device(BaseModel):
             refresh_interval=interval if refresh else 0,
             refresh_cycles=refresh,
         )
+
+
+def _numbers(model: BaseModel) -> list[str]:
+    """Keys of the numbers that a board or its memory has, but for those left out."""
+    fields = type(model).model_fields.items()
+    given = [key for key, field in fields if getattr(model, key) != field.default]
+    return [key for key in given if key not in UNSOURCED]
 
 
 def names() -> list[str]:

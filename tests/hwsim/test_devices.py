@@ -14,17 +14,49 @@ KEYS = f"a device has the keys {', '.join(Device.model_fields)}"
 def test_boards_that_come_along_are_read(name):
     device = find_device(name)
     assert device.name == name
-    told = ", ".join(device.sources).split(", ")
-    assert device.ultra_ram is None or "ultra_ram" in told
-    assert not device.memory.refresh_ns or "memory.refresh_ns" in told
 
 
-def test_numbers_without_a_source_are_refused(tmp_path):
-    path = tmp_path / "mine.yaml"
-    text = (FOLDER / "zcu104.yaml").read_text()
-    path.write_text(text.replace("  clock_hz: assumed\n", ""))
-    message = "sources must be given for clock_hz, not missing; correct it in the file"
-    assert refusal(str(path)) == f"{path}: device: {message}"
+@pytest.mark.parametrize(
+    ("before", "after", "message"),
+    [
+        ("  clock_hz: assumed\n", "", "sources must be given for clock_hz, not missing"),
+        ("lut, ff, dsp,", "dsp,", "sources must be given for lut, ff, not missing"),
+        ("  static_w:", "  static:", "sources must be given for static_w, not missing"),
+        ("memory.refresh_ns:", "memory.refresh:",
+         "sources must be given for memory.refresh_ns, not missing"),
+        ("static_w: 0.6\n", "", "sources must be of numbers of the board, not of static_w"),
+        ("  clock_hz: assumed", "  clock_hz: guessed",
+         "the source of clock_hz must begin with data sheet, board page, paper, measured or "
+         "assumed, not 'guessed'"),
+    ],
+)  # fmt: skip
+def test_every_number_has_a_source_and_nothing_else_has(tmp_path, before, after, message):
+    path = changed(tmp_path, before, after)
+    assert refusal(path) == f"{path}: device: {message}; correct it in the file"
+
+
+def test_what_a_number_is_worth(tmp_path):
+    path = changed(tmp_path, "  clock_hz: assumed", "  clock_hz: measured, on my bench")
+    device = find_device(path)
+    assert (device.trust("clock_hz"), device.source("clock_hz")) == (
+        "measured", "measured, on my bench"
+    )  # fmt: skip
+    assert [device.trust(key) for key in ("dsp", "memory.bytes_per_s", "static_w")] == [
+        "data sheet", "board page", "assumed"
+    ]  # fmt: skip
+
+
+def test_a_number_that_is_not_known_is_named_where_it_is_needed():
+    device = find_device("vck190")
+    assert device.static_w is None
+    with pytest.raises(InputError) as refused:
+        device.number("static_w")
+    assert str(refused.value) == (
+        "device vck190: static_w must be known here, not left out; "
+        "add it, with its source, to a copy of the board's file"
+    )
+    assert find_device("u280").number("static_w") == 3.5
+    assert device.number("memory.latency_ns") == 200
 
 
 def test_vck190_has_the_bandwidth_that_lightmamba_assumes():
@@ -95,6 +127,14 @@ def test_names_a_board_that_is_not_there(name, way_out):
 @pytest.mark.parametrize(
     ("before", "after", "message"),
     [
+        ("family: ultrascale_plus\n", "", f"family must be given; {KEYS}"),
+        ("ultrascale_plus", "stratix",
+         "family must be '7series', 'ultrascale', 'ultrascale_plus', 'versal' or 'ecp5', "
+         "not 'stratix'; correct it in the file"),
+        ("static_w: 0.6", "static_w: 0", "static_w must be more than 0.0, not 0; "
+         "correct it in the file"),
+        ("  ports: 4", "  ports: 0", "memory.ports must be at least 1, not 0; "
+         "correct it in the file"),
         ("dsp: 1_728", "dps: 1", f"dsp must be given; dps must not be there; {KEYS}"),
         ("dsp: 1_728", "dsp: -1", "dsp must be at least 0, not -1; correct it in the file"),
         ("sustained: 0.957", "sustained: 1.5",
@@ -108,19 +148,26 @@ def test_names_a_board_that_is_not_there(name, way_out):
     ],
 )  # fmt: skip
 def test_names_the_mistake(tmp_path, before, after, message):
-    path = tmp_path / "mine.yaml"
-    text = (FOLDER / "zcu104.yaml").read_text()
-    path.write_text(text)
-    assert find_device(str(path)).name == "mine"
-    assert before in text
-    path.write_text(text.replace(before, after))
-    assert refusal(str(path)) == f"{path}: {message}"
+    path = changed(tmp_path, before, after)
+    assert refusal(path) == f"{path}: {message}"
+
+
+def test_a_file_is_named_like_a_board(tmp_path):
+    assert find_device(changed(tmp_path, "dsp: 1_728", "dsp: 1_000")).name == "mine"
 
 
 def test_names_a_file_that_is_not_there(tmp_path):
     path = tmp_path / "mine.yaml"
     rule = "must be a readable text file, not missing; check the path"
     assert refusal(str(path)) == f"{path} {rule}"
+
+
+def changed(tmp_path, before, after):
+    """The path of zcu104's file with a change."""
+    text, path = (FOLDER / "zcu104.yaml").read_text(), tmp_path / "mine.yaml"
+    assert text.count(before) == 1
+    path.write_text(text.replace(before, after))
+    return str(path)
 
 
 def refusal(name):
