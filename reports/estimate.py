@@ -18,7 +18,7 @@ from models.design import Design
 from models.errors import InputError
 from models.networks.machine import MachineConfig, machine_config
 from models.networks.shape import Mamba2Shape
-from models.networks.shapes import SHAPES, find_shape
+from models.networks.shapes import MAMBA2_SHAPES, SHAPES, find_mamba2_shape
 from models.networks.stream import row_packet, spill_parts, token_packets
 from reports.inputs import Show, design_of, find_manifest, unheard
 from reports.run_report import unit_table
@@ -167,18 +167,18 @@ def shape_of(model: str) -> Mamba2Shape:
     if model == "bundled":
         return read_shape(bundled())
     if model in SHAPES:
-        return find_shape(model)
+        return find_mamba2_shape(model)
     if manifest := find_manifest(model):
         return manifest.shape
     if Path(model).exists():
         return read_shape(model)
     try:
-        return find_shape(model)
+        return find_mamba2_shape(model)
     except InputError as error:
         way_out = str(error).rpartition("; ")[2]
     raise InputError(
         f"model {model!r}",
-        f"must be the folder of a checkpoint, `bundled`, or one of {', '.join(SHAPES)}",
+        f"must be the folder of a checkpoint, `bundled`, or one of {', '.join(MAMBA2_SHAPES)}",
         way_out,
     )
 

@@ -13,6 +13,8 @@ from models.design import Design
 from models.errors import InputError
 from models.networks.parameters import NetworkParameters
 from models.networks.quantized import QuantizedNetwork
+from models.networks.shape import require_mamba2
+from models.networks.shapes import SHAPES
 from models.quantization.rtn import quantize_network
 from models.quantization.transforms import rotate_mixer
 
@@ -89,8 +91,8 @@ def integers_of(given: Given, design: Design, show: Show = unheard) -> Quantized
 def find_model(model: str) -> NetworkParameters:
     """The float checkpoint in the folder `model`, or the bundled one under its name.
 
-    Raises InputError when there is neither, for one that is quantized, and for everything that is
-    wrong in the folder.
+    Raises InputError when there is neither, for one that is quantized or a Mamba-1, and for
+    everything that is wrong in the folder.
     """
     if manifest := find_manifest(model):
         raise InputError(
@@ -98,6 +100,8 @@ def find_model(model: str) -> NetworkParameters:
             f"{manifest.recipe['name']}", "give the checkpoint that it was made of",
         )  # fmt: skip
     if model != "bundled" and not Path(model).exists():
+        if model in SHAPES:
+            require_mamba2(SHAPES[model], f"model {model!r}")
         raise InputError(
             f"model {model!r}",
             "must be the folder of a checkpoint, or `bundled`, not missing",

@@ -59,6 +59,10 @@ class Fields:
         self.refuse(name, "a positive integer" + _not_too_large(value), value)
         return default
 
+    def count_or_auto(self, name: str, auto: int) -> int:
+        """A positive integer; `auto` where the field is "auto", which is its default."""
+        return auto if self.raw.get(name, "auto") == "auto" else self.count(name, auto)
+
     def flag(self, name: str, default: bool) -> bool:
         """True or false."""
         value = self.raw.get(name, default)

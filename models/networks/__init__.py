@@ -20,4 +20,9 @@ paper (Dao and Gu, "Transformers are SSMs", 2024); units and hardware use the ro
 
 Dimensions: H heads (`num_heads`), P head_dim (`head_dim`), N state (`state_size`), G groups
 (`n_groups`); `Mamba2Shape` has them all.
+
+Mamba-1 (Gu and Dao, "Mamba", 2023) has the same symbols. There in_proj gives x and z alone, and the
+convolution sees x alone; x_proj makes B, C and a delta of `dt_rank` numbers from its output, and
+dt_proj widens that delta to one for each channel. A has a rate for each state number of each
+channel, and no norm follows the gate. `Mamba1Shape` has its dimensions.
 """

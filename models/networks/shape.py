@@ -1,10 +1,12 @@
-"""The shape of a Mamba-2 network: every number that its arithmetic depends on, but no weight."""
+"""The shape of a network: every number that its arithmetic depends on, but no weight."""
 
 import math
 from dataclasses import dataclass
 
-_COUNTS = ("d_model", "layers", "heads", "head_dim", "groups", "state", "conv", "vocab")
-_FLAGS = ("tied", "conv_bias", "proj_bias", "residual_in_fp32")
+from models.errors import InputError
+
+_COUNTS = ("d_model", "layers", "state", "conv", "vocab")
+_FLAGS = ("tied", "conv_bias", "proj_bias")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -47,18 +49,9 @@ class Mamba2Shape:
     residual_in_fp32: bool = True
 
     def __post_init__(self) -> None:
-        for name in _COUNTS:
-            value = getattr(self, name)
-            if type(value) is not int or value < 1:
-                raise ValueError(f"{name} must be a positive integer, not {value!r}")
-        for name in _FLAGS:
-            value = getattr(self, name)
-            if type(value) is not bool:
-                raise ValueError(f"{name} must be true or false, not {value!r}")
+        _require(self, (*_COUNTS, "heads", "head_dim", "groups"), (*_FLAGS, "residual_in_fp32"))
         if self.heads % self.groups:
             raise ValueError(f"groups must divide the {self.heads} heads, not {self.groups}")
-        if not 0 < self.norm_eps < math.inf:
-            raise ValueError(f"norm_eps must be a positive number, not {self.norm_eps!r}")
         low, high = self.time_step_limit
         if not (0 <= low <= high and low < math.inf):
             raise ValueError(
@@ -88,3 +81,72 @@ class Mamba2Shape:
         layer += self.conv_channels * (self.conv + self.conv_bias) + 3 * self.heads + self.inner
         layer += self.proj_bias * (self.in_proj_rows + self.d_model)
         return self.layers * layer + self.vocab * self.d_model * (2 - self.tied) + self.d_model
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mamba1Shape:
+    """A Mamba-1 network's dimensions and options; those not told are as of `Mamba2Shape`.
+
+    inner       channels of the scan, the convolution and the gate
+    state       state numbers of each channel, each with a decay of its own
+    dt_rank     width of delta between x_proj and dt_proj
+
+    >>> Mamba1Shape(d_model=768, layers=24, inner=1536, dt_rank=48, vocab=50280).parameters
+    129135360
+    """
+
+    d_model: int
+    layers: int
+    inner: int
+    state: int = 16
+    conv: int = 4
+    dt_rank: int
+    vocab: int
+    tied: bool = True
+    conv_bias: bool = True
+    proj_bias: bool = False
+    norm_eps: float = 1e-5
+
+    def __post_init__(self) -> None:
+        _require(self, (*_COUNTS, "inner", "dt_rank"), _FLAGS)
+
+    @property
+    def x_proj_rows(self) -> int:
+        """Rows of x_proj, in the order delta, B, C."""
+        return self.dt_rank + 2 * self.state
+
+    @property
+    def parameters(self) -> int:
+        """How many numbers the network holds; a tied head counts once."""
+        layer = self.d_model + 3 * self.inner * self.d_model + self.x_proj_rows * self.inner
+        layer += self.inner * (self.conv + self.conv_bias + self.dt_rank + self.state + 2)
+        layer += self.proj_bias * (2 * self.inner + self.d_model)
+        return self.layers * layer + self.vocab * self.d_model * (2 - self.tied) + self.d_model
+
+
+Shape = Mamba1Shape | Mamba2Shape
+
+
+def require_mamba2(shape: Shape, thing: str) -> Mamba2Shape:
+    """The shape of `thing`, for what the accelerator computes.
+
+    Raises InputError for a Mamba-1.
+    """
+    if isinstance(shape, Mamba1Shape):
+        rule = "must be a Mamba-2, which the accelerator takes, not a Mamba-1"
+        raise InputError(thing, rule, "`puffadder bench` takes Mamba-1")
+    return shape
+
+
+def _require(shape: Shape, counts: tuple[str, ...], flags: tuple[str, ...]) -> None:
+    """Refuse numbers that are no counts, flags that are none, and an epsilon of no effect."""
+    for name in counts:
+        value = getattr(shape, name)
+        if type(value) is not int or value < 1:
+            raise ValueError(f"{name} must be a positive integer, not {value!r}")
+    for name in flags:
+        value = getattr(shape, name)
+        if type(value) is not bool:
+            raise ValueError(f"{name} must be true or false, not {value!r}")
+    if not 0 < shape.norm_eps < math.inf:
+        raise ValueError(f"norm_eps must be a positive number, not {shape.norm_eps!r}")

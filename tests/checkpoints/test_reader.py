@@ -4,22 +4,26 @@ import json
 import math
 import pickle
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
 from safetensors.numpy import load_file, save_file
 
 from models.checkpoints.reader import read_checkpoint, read_shape
-from models.errors import InputError
 from models.networks.oracle.mamba2 import prefill
+from tests.checkpoints.folders import (
+    FOLDER_OUT,
+    HF_OUT,
+    MATCH_OUT,
+    SSM_OUT,
+    copy,
+    edit,
+    refusal,
+    retensor,
+)
+from tests.networks.recordings import RECORDED
 
-RECORDED = Path(__file__).parents[1] / "networks" / "recorded"
-FOLDER_OUT = "give the folder that holds config.json and *.safetensors"
 FILE_OUT = "download or save the file again"
-HF_OUT = "only the plain Mamba-2 of transformers' Mamba2ForCausalLM is supported"
-SSM_OUT = "only the plain Mamba-2 language model of state-spaces/mamba is supported"
-MATCH_OUT = "take config.json and the weights from the same checkpoint"
 DAMAGED_OUT = "the file is damaged or its training diverged: use another checkpoint"
 CONVERT = (
     "nothing is unpickled; convert it once, where torch is installed: "
@@ -34,30 +38,6 @@ IN_PROJ = "backbone.layers.0.mixer.in_proj.weight"
 def folder(tmp_path):
     """A copy of the recorded network `plain`: d_model 32, 4 heads of 16, 2 layers, vocab 40."""
     return copy("plain", tmp_path)
-
-
-def copy(name, tmp_path):
-    return Path(shutil.copytree(RECORDED / name, tmp_path / name))
-
-
-def edit(folder, **fields):
-    """Change fields of config.json; None removes one."""
-    file = folder / "config.json"
-    raw = json.loads(file.read_text()) | fields
-    file.write_text(json.dumps({name: value for name, value in raw.items() if value is not None}))
-
-
-def retensor(folder, **tensors):
-    """Change tensors, `__` for `.`; None removes one."""
-    file = folder / "model.safetensors"
-    changed = load_file(file) | {name.replace("__", "."): t for name, t in tensors.items()}
-    save_file({name: tensor for name, tensor in changed.items() if tensor is not None}, file)
-
-
-def refusal(folder, read=read_checkpoint):
-    with pytest.raises(InputError) as caught:
-        read(folder)
-    return str(caught.value)
 
 
 # What is read
@@ -197,7 +177,7 @@ def test_a_config_that_is_no_json_object(folder, text, what):
 @pytest.mark.parametrize(
     ("fields", "problem"),
     [
-        ({"model_type": "mamba"}, 'model_type must be "mamba2", not "mamba"'),
+        ({"model_type": "mamba3"}, 'model_type must be "mamba2", not "mamba3"'),
         ({"model_type": None}, 'model_type must be "mamba2", not null'),
         ({"hidden_act": "gelu"}, 'hidden_act must be "silu", not "gelu"'),
         ({"rms_norm": False}, "rms_norm must be true, not false"),
@@ -248,7 +228,7 @@ def test_all_wrong_fields_are_told_at_once(folder):
 
 def test_all_wrong_fields_of_state_spaces_are_told_at_once(tmp_path):
     folder = copy("original", tmp_path)
-    ssm = {"layer": "Mamba1", "rmsnorm": False, "D_has_hdim": True, "norm_before_gate": True}
+    ssm = {"layer": "Mamba3", "rmsnorm": False, "D_has_hdim": True, "norm_before_gate": True}
     ssm |= {"d_ssm": 32, "headdim": 24, "dt_rank": 4, "bias": "no"}
     edit(folder, attn_layer_idx=[1], d_intermediate=8, rms_norm=False, moe={"experts": 2})
     edit(folder, ssm_cfg=ssm)
@@ -258,7 +238,7 @@ def test_all_wrong_fields_of_state_spaces_are_told_at_once(tmp_path):
         "attn_layer_idx must be absent, not [1]; "
         "d_intermediate must be absent, not 8; "
         "ssm_cfg.dt_rank must be absent, not 4; "
-        'ssm_cfg.layer must be "Mamba2", not "Mamba1"; '
+        'ssm_cfg.layer must be "Mamba2", not "Mamba3"; '
         "ssm_cfg.rmsnorm must be true, not false; "
         "ssm_cfg.norm_before_gate must be absent, not true; "
         "ssm_cfg.D_has_hdim must be absent, not true; "
@@ -275,13 +255,6 @@ def test_a_wrong_number_brings_no_second_message(tmp_path):
         f"{folder}/config.json: d_model must be a positive integer, not -33; "
         f"ssm_cfg.ngroups must be a positive integer, not 0; {SSM_OUT}"
     )
-
-
-def test_state_spaces_without_a_layer_kind_is_mamba_1(tmp_path):
-    folder = copy("original", tmp_path)
-    edit(folder, ssm_cfg={"d_state": 16})
-    problem = 'ssm_cfg.layer must be "Mamba2", not "Mamba1"'
-    assert refusal(folder) == f"{folder}/config.json: {problem}; {SSM_OUT}"
 
 
 # What is refused: the files

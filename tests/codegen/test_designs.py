@@ -8,7 +8,7 @@ from hwsim.resources import require_fit
 from models.checkpoints import bundled
 from models.checkpoints.reader import read_checkpoint
 from models.networks.machine import machine_config
-from models.networks.shapes import SHAPES
+from models.networks.shapes import MAMBA2_SHAPES
 
 BUNDLED = read_checkpoint(bundled()).shape
 
@@ -23,7 +23,7 @@ def test_fits_the_bundled_network_and_its_board(name):
         assert device.memory_model(machine.port.port_bits, design.clock_hz).bandwidth > 0
 
 
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=SHAPES)
+@pytest.mark.parametrize("shape", MAMBA2_SHAPES.values(), ids=MAMBA2_SHAPES)
 @pytest.mark.parametrize("name", [name for name in names() if name.startswith("lightmamba")])
 def test_has_units_for_the_published_networks(name, shape):
     machine_config(shape, find_design(name))

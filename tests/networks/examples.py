@@ -1,9 +1,9 @@
 """Small networks for tests."""
 
 from models.networks.random import random_parameters
-from models.networks.shape import Mamba2Shape
+from models.networks.shape import Mamba1Shape, Mamba2Shape
 
-__all__ = ["GROUPED", "ODD", "PLAIN", "random_parameters"]
+__all__ = ["GROUPED", "MAMBA1", "ODD", "PLAIN", "random_parameters"]
 
 PLAIN = Mamba2Shape(d_model=32, layers=2, heads=4, head_dim=16, state=16, vocab=40)
 GROUPED = Mamba2Shape(
@@ -20,3 +20,4 @@ GROUPED = Mamba2Shape(
     time_step_limit=(0.001, 0.5),
 )
 ODD = Mamba2Shape(d_model=24, layers=1, heads=3, head_dim=24, state=16, vocab=40, conv_bias=False)
+MAMBA1 = Mamba1Shape(d_model=24, layers=2, inner=40, state=5, dt_rank=3, vocab=40)

@@ -1,14 +1,12 @@
-"""Does the oracle compute what `transformers` computes, in prefill and in decode?"""
+"""Does the oracle of Mamba-2 compute what `transformers` computes, in prefill and in decode?"""
 
 import dataclasses
 import hashlib
 import json
 import math
-from pathlib import Path
 
 import numpy as np
 import pytest
-from safetensors.numpy import load_file
 
 from models.checkpoints import bundled
 from models.checkpoints.corpus import held_out_text
@@ -25,10 +23,7 @@ from models.networks.oracle.mamba2 import (
     prefill,
 )
 from models.networks.oracle.scan import scan_chunked, scan_step
-
-RECORDED = Path(__file__).parent / "recorded"
-NAMES = sorted(folder.name for folder in RECORDED.iterdir())
-BAR = 1e-4  # largest absolute difference of a logit
+from tests.networks.recordings import BAR, NAMES, RECORDED, difference, in_every_layer, vectors
 
 
 def folder_of(name):
@@ -37,12 +32,7 @@ def folder_of(name):
 
 def recorded(name):
     """Parameters, tokens (2, time) and the logits that `transformers` computed."""
-    vectors = load_file(RECORDED / name / "vectors.safetensors")
-    return read_checkpoint(folder_of(name)), vectors["tokens"], vectors["logits"]
-
-
-def difference(a, b):
-    return float(np.abs(a - b).max())
+    return read_checkpoint(folder_of(name)), *vectors(name)
 
 
 def decode_all(parameters, tokens):
@@ -90,15 +80,7 @@ def test_decode_is_transformers_and_prefill(name):
 
 def without(field):
     """A fault in every layer: `field` is zero."""
-
-    def plant(parameters):
-        layers = tuple(
-            dataclasses.replace(layer, **{field: np.zeros_like(getattr(layer, field))})
-            for layer in parameters.layers
-        )
-        return dataclasses.replace(parameters, layers=layers)
-
-    return plant
+    return lambda parameters: in_every_layer(parameters, **{field: np.zeros_like})
 
 
 def reshaped(**fields):

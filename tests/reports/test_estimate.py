@@ -96,6 +96,15 @@ def test_a_number_of_the_board_is_cited_where_it_is_known():
     assert "Shuhai" in told["memory_bandwidth"].basis
 
 
+def test_the_shape_of_a_mamba_1_is_refused():
+    with pytest.raises(InputError) as refused:
+        shape_of("mamba-2.8b")
+    assert str(refused.value) == (
+        "shape 'mamba-2.8b' must be a Mamba-2, which the accelerator takes, not a Mamba-1; "
+        "`puffadder bench` takes Mamba-1"
+    )
+
+
 def test_networks_by_name_and_by_folder():
     assert shape_of("bundled") == shape_of(str(bundled()))
     assert shape_of("mamba2-2.7b").layers == 64

@@ -7,6 +7,7 @@ from models.checkpoints import bundled
 from models.checkpoints.corpus import held_out_text
 from models.errors import InputError
 from reports.inputs import find_model, read_tokens
+from tests.networks.recordings import RECORDED
 
 
 def test_the_bundled_model_by_name_and_by_folder():
@@ -19,6 +20,22 @@ def test_names_a_model_that_is_not_there():
     assert str(refusal.value) == (
         "model 'huge' must be the folder of a checkpoint, or `bundled`, not missing; "
         "give the folder that holds config.json and *.safetensors"
+    )
+
+
+@pytest.mark.parametrize(
+    ("model", "thing"),
+    [
+        ("mamba-130m", "model 'mamba-130m'"),
+        (str(RECORDED / "mamba1-plain"), f"checkpoint {RECORDED / 'mamba1-plain'}"),
+    ],
+)
+def test_the_accelerator_takes_no_mamba_1(model, thing):
+    with pytest.raises(InputError) as refusal:
+        find_model(model)
+    assert str(refusal.value) == (
+        f"{thing} must be a Mamba-2, which the accelerator takes, not a Mamba-1; "
+        "`puffadder bench` takes Mamba-1"
     )
 
 

@@ -1,10 +1,11 @@
-"""The selective state-space recurrence of Mamba-2, one token at a time and in chunks.
+"""The selective state-space recurrence, of Mamba-2 and of Mamba-1.
 
     h[t] = decay[t] * h[t-1] + delta[t] * x[t] B[t]^T        decay[t] = exp(delta[t] * A)
     y[t] = h[t] C[t]
 
-The skip `D * x` is not part of it. Both forms take B and C of each group; consecutive heads share
-a group.
+The skip `D * x` is not part of it. In Mamba-2 a head's channels share delta and A; its forms, one
+token at a time and in chunks, take B and C of each group, which consecutive heads share. In Mamba-1
+each channel has a delta, and each of its state numbers an A; B and C serve all channels.
 """
 
 import numpy as np
@@ -77,4 +78,28 @@ def scan_chunked(
         y[..., part, :, :] = out.swapaxes(-2, -3)
         added = (drive * to_end[..., None]).swapaxes(-1, -2) @ write
         h = from_start[..., -1:, None] * h + added
+    return y, h
+
+
+def scan_channels(
+    x: np.ndarray, delta: np.ndarray, A: np.ndarray, B: np.ndarray, C: np.ndarray, h: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Many tokens of Mamba-1, one after the other.
+
+    x         float32 (..., time, inner)
+    delta     float32 (..., time, inner)
+    A         float32 (inner, state)
+    B, C      float32 (..., time, state)
+    h         float32 (..., inner, state)  before the first token
+    return    y (..., time, inner), h after the last token
+
+    Gu and Dao, "Mamba" (2023), Algorithm 2. A is discretized exactly, B as delta * B, which is
+    what the paper's implementation does.
+    """
+    y = np.empty_like(x)
+    for at in range(x.shape[-2]):
+        decay = np.exp(delta[..., at, :, None] * A)  # (..., inner, state)
+        drive = (delta[..., at, :] * x[..., at, :])[..., None] * B[..., at, None, :]
+        h = decay * h + drive
+        y[..., at, :] = (h @ C[..., at, :, None])[..., 0]
     return y, h
