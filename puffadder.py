@@ -236,6 +236,9 @@ def accuracy(
     stress: Annotated[
         float, typer.Option(min=0, max=1, help="Give the network outliers as large ones have.")
     ] = 0.0,
+    out: Annotated[
+        Path | None, typer.Option(help="Folder for accuracy.json and accuracy.html; else none.")
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """Measure how well the quantized networks predict text, against the float oracle.
@@ -243,6 +246,9 @@ def accuracy(
     Prints nats per token, perplexity, its ratio to the oracle's, the Kullback-Leibler divergence
     from the oracle, what narrowing the inputs of in_proj and out_proj costs (squared error of the
     output over its square), and tokens per second on this machine.
+
+    With --out, accuracy.json has all of it, and accuracy.html shows it: the losses, the errors of
+    every matrix and tensor, and how the inputs are distributed before and after each recipe.
 
     Example: **puffadder accuracy bundled --recipe lightmamba --recipe puffadder --precision w4a4**
     """
@@ -252,7 +258,7 @@ def accuracy(
     with _working("reading the text with each network; all of it takes some minutes"):
         table = measure(
             model, text, window, sequences, recipe or ["rtn"], precision or tuple(NAMED), stress,
-            scan_bits or [8],
+            scan_bits or [8], out,
         )  # fmt: skip
     typer.echo(table.to_json() if as_json else table.to_text())
 

@@ -2,6 +2,7 @@
 
 import math
 import os
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,14 @@ def write_whole(path: Path, content: bytes) -> None:
         raise
     finally:
         part.unlink(missing_ok=True)
+
+
+def fresh_folder(folder: Path, names: Sequence[str]) -> None:
+    """Make the folder, or take the files of those names, whole or not, away from it."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name in names:
+        for path in (folder / name, folder / f"{name}.part"):
+            path.unlink(missing_ok=True)
 
 
 def finite(value: Any) -> Any:

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from codegen.designs import find_design
-from codegen.files import write_whole
+from codegen.files import fresh_folder, write_whole
 from hwsim.memory import MemoryModel
 from models.design import Design
 from models.errors import InputError
@@ -63,10 +63,7 @@ def run_network(
     hardware gets stuck.
     """
     job = prepare(network, design, tokens, new, out, memory, show)
-    out.mkdir(parents=True, exist_ok=True)
-    for name in RESULTS:
-        for path in (out / name, out / f"{name}.part"):
-            path.unlink(missing_ok=True)
+    fresh_folder(out, RESULTS)
     job.write()
     show("compiling with Verilator")
     start = time.monotonic()

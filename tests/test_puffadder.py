@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 import puffadder
 from codegen.designs import names
 from models.errors import InputError
-from reports.accuracy import Accuracy, AccuracyTable
+from reports.accuracy_table import Accuracy, AccuracyTable
 from reports.layer import LayerReport, Mismatch
 
 
@@ -155,6 +155,7 @@ def test_accuracy_prints_its_table(as_json, monkeypatch):
         (["layer", "--index", "99"], "layer index must be in 0..3, not 99; "
          "count the network's layers from 0"),
         (["layer", "--text", "/nowhere"], "/nowhere: No such file or directory; check the path"),
+        (["accuracy", "--out", "/dev/null"], "/dev/null: File exists; name another path"),
         (["accuracy", "/nowhere"], "model '/nowhere' must be the folder of a checkpoint, or "
          "`bundled`, not missing; give the folder that holds config.json and *.safetensors"),
     ],

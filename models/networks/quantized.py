@@ -22,6 +22,12 @@ class Matrix:
     scales: np.ndarray
     bias: Codes | None = None
 
+    def values(self, precision: Precision) -> np.ndarray:
+        """The numbers float32 (rows, columns) that the weights stand for."""
+        scales = precision.scale.values(self.scales.astype(np.int64)).astype(np.float32)
+        steps = np.repeat(scales, precision.weight_group, axis=1)
+        return self.weights * steps[:, : self.weights.shape[1]]
+
 
 @dataclass(frozen=True, eq=False)
 class QuantizedLayer:

@@ -15,11 +15,10 @@ from numba import njit, prange
 
 from models.errors import InputError
 from models.formats import Block, Codes
-from models.networks.oracle import mamba2 as oracle
 from models.networks.parameters import NetworkParameters
 from models.precision import Precision
 from models.quantization.errors import narrowed
-from models.quantization.inputs import each_layer_inputs
+from models.quantization.inputs import each_matrix_input
 
 DAMPING = 0.01
 """Of the mean of the moment's diagonal, added to it (GPTQ, section 3.3)."""
@@ -65,24 +64,15 @@ class Compensated:
         cls, parameters: NetworkParameters, precision: Precision, tokens: np.ndarray
     ) -> "Compensated":
         """Run the float network over `tokens` int (sequences, time), each from an empty state."""
-        return cls(_each_input(parameters, precision.linear_input, tokens))
+        block = precision.linear_input
+        inputs = each_matrix_input(parameters, tokens)
+        return cls((name, Moments.of(x, block)) for name, x, _ in inputs)
 
     def __call__(self, values: np.ndarray, precision: Precision, name: str) -> tuple[Codes, Codes]:
         at, moments = next(self._moments)
         if at != name:
             raise ValueError(f"the next matrix to round must be {at}, not {name}")
         return compensated(values, moments, precision, name)
-
-
-def _each_input(
-    parameters: NetworkParameters, block: Block, tokens: np.ndarray
-) -> Iterator[tuple[str, Moments]]:
-    """Moments of the inputs of every matrix by its name, in the order of the data."""
-    for index, tensors in enumerate(each_layer_inputs(parameters, tokens)):
-        yield f"layers.{index}.in_proj", Moments.of(tensors.normed, block)
-        yield f"layers.{index}.out_proj", Moments.of(tensors.gated, block)
-        last = tensors.out
-    yield "head", Moments.of(oracle.head_input(parameters, last), block)
 
 
 def compensated(

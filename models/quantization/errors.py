@@ -1,16 +1,20 @@
-"""What narrowing the inputs of linear layers costs, before any weight is rounded."""
+"""What linear layers lose: by narrowing their inputs, by rounding their weights, by both."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
 from models.formats import Block
-from models.networks.oracle import mamba2 as oracle
 from models.networks.oracle.functions import rms_norm
 from models.networks.parameters import NetworkParameters
+from models.networks.quantized import Matrix, QuantizedNetwork
 from models.precision import Precision
-from models.quantization.inputs import each_layer_inputs
+from models.quantization.inputs import each_layer_inputs, each_matrix_input
 from models.units.quantize import QuantizeConfig, quantize
+
+ROWS = 4096
+"""Of a matrix at a time: the outputs of a large head would not fit beside the rest."""
 
 
 def narrowed(x: np.ndarray, block: Block) -> np.ndarray:
@@ -19,28 +23,56 @@ def narrowed(x: np.ndarray, block: Block) -> np.ndarray:
     return block.values(*codes).astype(np.float32)
 
 
-def input_errors(
-    parameters: NetworkParameters, precision: Precision, tokens: np.ndarray
-) -> dict[str, float]:
-    """Squared error of every linear layer's output over its square, by the layer's name.
+@dataclass(frozen=True)
+class MatrixError:
+    """Squared error of a linear layer's output over its square, the layers before it being exact.
 
-    The network is the float one but for that layer's input, which is narrowed as by `precision`.
-
-    tokens  int (sequences, time)  each sequence from an empty state
+    inputs    of narrowed inputs, the weights being exact
+    weights   of rounded weights, the inputs being exact
+    both      as the hardware has them
     """
-    errors, block = {}, precision.linear_input
 
-    def measure(name: str, x: np.ndarray, weights: np.ndarray) -> None:
-        gram = weights.T @ weights
-        errors[name] = _energy(narrowed(x, block) - x, gram) / _energy(x, gram)
+    inputs: float
+    weights: float
+    both: float
 
-    for index, tensors in enumerate(each_layer_inputs(parameters, tokens)):
-        layer = parameters.layers[index]
-        measure(f"layers.{index}.in_proj", tensors.normed, layer.in_proj)
-        measure(f"layers.{index}.out_proj", tensors.gated, layer.out_proj)
-        last = tensors.out
-    measure("head", oracle.head_input(parameters, last), parameters.head)
-    return errors
+    @classmethod
+    def of(
+        cls, x: np.ndarray, weights: np.ndarray, block: Block, rounded: np.ndarray
+    ) -> "MatrixError":
+        """For inputs float32 (..., columns), narrowed to `block`, and weights (rows, columns)."""
+        x = x.reshape(-1, x.shape[-1])
+        y, squares = narrowed(x, block), np.zeros(4)
+        for start in range(0, len(weights), ROWS):
+            w, q = (matrix[start : start + ROWS].T for matrix in (weights, rounded))
+            exact = x @ w
+            for at, out in enumerate((exact, (y - x) @ w, x @ (q - w), y @ q - exact)):
+                squares[at] += np.sum(out * out, dtype=np.float64)
+        whole = max(squares[0], np.finfo(np.float64).tiny)
+        inputs, rounding, both = (squares[1:] / whole).tolist()
+        return cls(inputs, rounding, both)
+
+
+def matrix_errors(
+    parameters: NetworkParameters, quantized: QuantizedNetwork, tokens: np.ndarray
+) -> dict[str, MatrixError]:
+    """Of every linear layer, by its name.
+
+    parameters  that were rounded
+    tokens      int (sequences, time)  each sequence from an empty state
+    """
+    precision = quantized.precision
+    rounded = iter(_matrices(quantized))
+    return {
+        name: MatrixError.of(x, weights, precision.linear_input, next(rounded).values(precision))
+        for name, x, weights in each_matrix_input(parameters, tokens)
+    }
+
+
+def _matrices(quantized: QuantizedNetwork) -> list[Matrix]:
+    """In the order of the data."""
+    within = [matrix for layer in quantized.layers for matrix in (layer.in_proj, layer.out_proj)]
+    return [*within, quantized.head]
 
 
 def rotated_errors(
@@ -49,7 +81,7 @@ def rotated_errors(
     tokens: np.ndarray,
     rotations: Sequence[np.ndarray],
 ) -> tuple[float, list[float]]:
-    """Sums of `input_errors` over the matrices that read the residual stream.
+    """Sums of `MatrixError.inputs` over the matrices that read the residual stream.
 
     Those of the network as it is, and as `fold_norms` and `rotate_residual` by each of the
     rotations make it. These change neither the stream but for its basis nor what is lost in

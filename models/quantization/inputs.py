@@ -45,3 +45,19 @@ def each_layer_inputs(parameters: NetworkParameters, tokens: np.ndarray) -> Iter
         after = np.concatenate(out)
         yield LayerInputs(u, np.concatenate(normed), np.concatenate(gated), after)
         u = after
+
+
+def each_matrix_input(
+    parameters: NetworkParameters, tokens: np.ndarray
+) -> Iterator[tuple[str, np.ndarray, np.ndarray]]:
+    """Name, input float32 (sequences, time, columns) and weights (rows, columns) of every matrix.
+
+    In the order of the data: in_proj and out_proj of each layer, and the head. Tokens as of
+    `each_layer_inputs`.
+    """
+    for index, tensors in enumerate(each_layer_inputs(parameters, tokens)):
+        layer = parameters.layers[index]
+        yield f"layers.{index}.in_proj", tensors.normed, layer.in_proj
+        yield f"layers.{index}.out_proj", tensors.gated, layer.out_proj
+        last = tensors.out
+    yield "head", oracle.head_input(parameters, last), parameters.head

@@ -1,6 +1,5 @@
 """Figures as inline SVG; colours are classes of the style sheet, named after activities."""
 
-import math
 from collections.abc import Mapping, Sequence
 from itertools import pairwise
 
@@ -8,11 +7,10 @@ import numpy as np
 
 from models.counters import UNITS, Activity
 from reports.page.html import Html, tag
+from reports.page.svg import WIDTH, figure, line, place, rect, ticks
 from reports.trace import SIDES, Timeline
 
 WORDS = [at.word for at in Activity]
-WIDTH = 1080
-"""Of a figure over the whole page, in its own units: about a pixel each."""
 LABELS = 96
 """Width of the names at its left."""
 RIGHT = 16
@@ -28,7 +26,7 @@ def stacked_bars(sides: Mapping[str, Mapping[str, int]], width: int = 200) -> Ht
         total = sum(cycles.values()) or 1
         for word in WORDS:
             if part := width * cycles.get(word, 0) / total:
-                bars.append(_rect(x, row * (_BAR + 2), part, _BAR, word))
+                bars.append(rect(x, row * (_BAR + 2), part, _BAR, word))
                 x += part
     height = (_BAR + 2) * min(len(sides), 2) - 2
     return tag("svg", bars, viewBox=f"0 0 {width} {height}", width=width, height=height,
@@ -60,7 +58,7 @@ def timeline(timelines: Mapping[str, Timeline], buckets: int = 968) -> Html:
             told = tag("title", f"{unit}, {side}: {_shares(cycles.sum(1))}")
             paths = _stack(cycles / (span / buckets), lane - 1)
             parts.append(tag("g", told, paths, transform=place, shape_rendering="crispEdges"))
-    return _figure(parts, height, "Activity of each unit over one token")
+    return figure(parts, height, "Activity of each unit over one token")
 
 
 def cycles_between(intervals: Sequence[Sequence[object]], edges: np.ndarray) -> np.ndarray:
@@ -134,9 +132,9 @@ def per_token(measured: Sequence[int], predicted: Sequence[int], prompt: int) ->
     def y(cycles: float) -> float:
         return bottom - (bottom - top) * (cycles - low) / (high - low)
 
-    parts = [_rect(LABELS, top, x(min(prompt, tokens)) - LABELS, bottom - top, "prompt")]
+    parts = [rect(LABELS, top, x(min(prompt, tokens)) - LABELS, bottom - top, "prompt")]
     for tick in ticks(low, high, 5):
-        parts.append(_line(LABELS, y(tick), LABELS + plot, y(tick)))
+        parts.append(line(LABELS, y(tick), LABELS + plot, y(tick)))
         parts.append(tag("text", f"{tick:,.0f}", x=LABELS - 8, y=y(tick) + 4, class_="name"))
     for tick in ticks(0, tokens, 12):
         parts.append(tag("text", f"{tick:,.0f}", x=x(tick), y=bottom + 16, class_="tick"))
@@ -147,10 +145,10 @@ def per_token(measured: Sequence[int], predicted: Sequence[int], prompt: int) ->
         parts.append(tag("text", "generated", x=x(prompt) + 6, y=top + 14))
     for side, values in (("measured", measured), ("predicted", predicted)):
         if len(values):
-            steps = [f"{'M' if not at else 'V'}{_place(x(0), y(v)) if not at else f'{y(v):.1f}'}"
+            steps = [f"{'M' if not at else 'V'}{place(x(0), y(v)) if not at else f'{y(v):.1f}'}"
                      f"H{x(at + 1):.1f}" for at, v in enumerate(values)]  # fmt: skip
             parts.append(tag("path", d="".join(steps), class_=f"curve {side}"))
-    return _figure(parts, height, "Cycles of each token")
+    return figure(parts, height, "Cycles of each token")
 
 
 def histogram(
@@ -175,8 +173,8 @@ def histogram(
     parts = [
         tag("text", title, x=0, y=12, class_="title"),
         tag("path", d="".join([*drawn, f"V{bottom}z"]), class_="error"),
-        _line(0, bottom, width, bottom),
-        _line(width / 2, top, width / 2, bottom),
+        line(0, bottom, width, bottom),
+        line(width / 2, top, width / 2, bottom),
         tag("text", f"-{_percent(reach)}", x=0, y=bottom + 14),
         tag("text", "0", x=width / 2, y=bottom + 14, class_="tick"),
         tag("text", f"+{_percent(reach)}", x=width, y=bottom + 14, class_="name"),
@@ -209,20 +207,8 @@ def widened(
 def share_bar(part: float, whole: float, kind: str, width: int = 320) -> Html:
     """How much of a whole a number is."""
     filled = width * min(part / whole, 1) if whole else 0
-    bars = [_rect(0, 0, width, _BAR, "ground"), _rect(0, 0, filled, _BAR, kind)]
+    bars = [rect(0, 0, width, _BAR, "ground"), rect(0, 0, filled, _BAR, kind)]
     return tag("svg", bars, viewBox=f"0 0 {width} {_BAR}", width=width, height=_BAR, class_="bars")
-
-
-def ticks(low: float, high: float, most: int) -> list[float]:
-    """At most `most` + 1 round numbers in low..high, evenly apart: steps of 1, 2 or 5 times 10**n.
-
-    >>> ticks(0, 95, 5)
-    [0.0, 20.0, 40.0, 60.0, 80.0]
-    """
-    least = max((high - low) / most, 1)
-    power = 10 ** math.floor(math.log10(least))
-    step = next(power * by for by in (1, 2, 5, 10) if power * by >= least * (1 - 1e-9))
-    return [step * at + 0.0 for at in range(math.ceil(low / step), math.floor(high / step) + 1)]
 
 
 def _x_grid(span: float, plot: int, top: int, height: int) -> list[Html]:
@@ -230,26 +216,9 @@ def _x_grid(span: float, plot: int, top: int, height: int) -> list[Html]:
     marks = []
     for tick in ticks(0, span, 8):
         x = LABELS + plot * tick / span
-        marks.append(_line(x, top - 4, x, height - 4))
+        marks.append(line(x, top - 4, x, height - 4))
         marks.append(tag("text", f"{tick:,.0f}", x=x, y=top - 7, class_="tick"))
     return marks
-
-
-def _figure(parts: list[Html], height: float, label: str) -> Html:
-    box = f"0 0 {WIDTH} {height}"
-    return tag("svg", parts, viewBox=box, role="img", aria_label=label, class_="wide")
-
-
-def _rect(x: float, y: float, width: float, height: float, kind: str) -> Html:
-    return tag("rect", x=x, y=y, width=width, height=height, class_=kind)
-
-
-def _line(x1: float, y1: float, x2: float, y2: float) -> Html:
-    return tag("line", x1=x1, y1=y1, x2=x2, y2=y2, class_="grid")
-
-
-def _place(x: float, y: float) -> str:
-    return f"{x:.1f} {y:.1f}"
 
 
 def _percent(value: float) -> str:

@@ -9,7 +9,8 @@ from typing import Any
 from hwsim.memory import MemoryModel
 from models.counters import UNITS, Activity
 from reports.page import figures
-from reports.page.html import Child, Html, printable, tag
+from reports.page.document import chip, section
+from reports.page.html import Html, printable, tag
 from reports.run_report import (
     RunReport,
     UnitCycles,
@@ -88,7 +89,7 @@ def units(report: RunReport) -> Html | None:
             rows.append(tag("tr", tag("th", "predicted"), tag("td"), other, class_="other"))
     head = tag("tr", tag("th", "unit"), tag("th", _sides(by_unit)),
                [tag("th", _words(word)) for word in words])  # fmt: skip
-    return _section(
+    return section(
         _most_to_do(by_unit),
         f"Each row is all of the run's cycles; what is not {Activity.BUSY.word} is waiting, for "
         "what the colour says. " + _agreement(by_unit),
@@ -112,7 +113,7 @@ def token(report: RunReport) -> Html | None:
     rows = f"{' above '.join(sides)} in each row" if len(sides) > 1 else f"only {sides[0]}"
     by_unit = report.cycles.get("units")
     busiest = _busiest(by_unit)[0] if by_unit else "matvec"
-    return _section(
+    return section(
         f"One token, unit by unit: where {busiest} is not busy, the token loses time",
         f"Cycles from the token's first; {rows}. Where activities alternate within a pixel, the "
         "height of a colour is its share. trace.json has the same to zoom into, for "
@@ -146,7 +147,7 @@ def tokens(report: RunReport) -> Html | None:
             else f"The dashed line is the prediction, at most {max(off):,} cycles off."
         )
     prompt = len(measured) - len(report.tokens) + 1
-    return _section(
+    return section(
         title,
         note,
         tag("div", figures.per_token(measured, predicted, prompt), class_="wide"),
@@ -179,7 +180,7 @@ def memory(report: RunReport) -> Html:
         used = share(report.traffic["words"], report.cycles["measured"])
         rows.append(_fact("read", f"{octets:,} bytes, {per_token:,.0f} a token; a word moves in "
                           f"{used} of the cycles", "simulated"))  # fmt: skip
-    return _section(
+    return section(
         _limit(report),
         "The port moves at most one word a cycle, and each unit does at most one beat: no "
         "schedule is faster than the longest bar.",
@@ -194,7 +195,7 @@ def quantization(report: RunReport) -> Html:
     found = report.quantization
     layers = found.get("layers") if found else None
     if not layers:
-        return _section(
+        return section(
             "What quantization moves is not known: there is no float network",
             "The checkpoint has integers alone. `puffadder accuracy` measures the recipe that made "
             "them on the float checkpoint.",
@@ -216,7 +217,7 @@ def quantization(report: RunReport) -> Html:
         )
         for at, layer in enumerate(layers)
     ]  # fmt: skip
-    return _section(
+    return section(
         title,
         f"The integer network's value minus the float network's, over {found['tokens']} tokens "
         "of this run, relative to the RMS of the float values after the same layer. A mean off "
@@ -242,7 +243,7 @@ def resources(report: RunReport) -> Html | None:
             tag("td", figures.share_bar(size, largest[1], "busy"), class_="bar"))
         for name, size in sizes
     ]  # fmt: skip
-    return _section(
+    return section(
         f"On-chip memory holds {total / 8 / 1024:,.1f} KiB; {share(largest[1], total)} of it is "
         f"{largest[0]}",
         "Bits by what they hold, the largest first.",
@@ -265,7 +266,7 @@ def rotation(report: RunReport) -> Html | None:
         _fact("registers", f"{price['unit_registers']:,}", "modelled"),
         _fact("memory", f"{price['unit_bits']:,} bits", "modelled"),
     ]  # fmt: skip
-    return _section(
+    return section(
         f"Rotating out_proj's input online costs {(cycles - without) / without:.2%} of the "
         f"cycles and {price['unit_luts']:,} LUTs",
         "A Hadamard transform between the gated norm and out_proj spreads outliers over all "
@@ -299,16 +300,6 @@ def legend(words: list[str]) -> Html:
         ],
         class_="legend",
     )  # fmt: skip
-
-
-def chip(kind: str) -> Html:
-    """How a number came to be."""
-    return tag("span", kind, class_=f"chip {kind}")
-
-
-def _section(title: str, note: str, *content: Child, tags: list[str]) -> Html:
-    chips = [[" ", chip(kind)] for kind in tags]
-    return tag("section", tag("h2", title, chips), tag("p", note, class_="note"), *content)
 
 
 def _tile(number: str, unit: str, kind: str, note: str) -> Html:

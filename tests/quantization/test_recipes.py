@@ -13,7 +13,7 @@ from models.networks.oracle import mamba2 as oracle
 from models.networks.quantized import QuantizedLayer
 from models.precision import NAMED
 from models.quantization.calibration import calibration_windows
-from models.quantization.errors import input_errors
+from models.quantization.errors import matrix_errors
 from models.quantization.recipes import (
     NAMES,
     Recipe,
@@ -22,6 +22,7 @@ from models.quantization.recipes import (
     precision_of,
     transform_network,
 )
+from models.quantization.rtn import quantize_network
 from models.quantization.stress import stress
 from reports.inputs import find_model
 from tests.networks.examples import GROUPED, PLAIN, random_parameters
@@ -77,6 +78,12 @@ def test_formats_are_the_precision_but_for_those_that_are_named():
 def stressed():
     calibration = calibration_windows(256, count=3)
     return stress(find_model("bundled"), STRENGTH, calibration), calibration
+
+
+def input_errors(parameters, precision, tokens):
+    """By the matrix's name; whatever its weights are rounded to."""
+    errors = matrix_errors(parameters, quantize_network(parameters, precision), tokens)
+    return {name: error.inputs for name, error in errors.items()}
 
 
 def test_out_projs_inputs_keep_the_published_order(stressed):

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from models.errors import InputError
+from models.networks.quantized import Matrix
 from models.precision import NAMED, Precision
 from models.quantization.rtn import nearest, quantize_network
 from tests.networks.examples import PLAIN, random_parameters
@@ -21,6 +22,8 @@ def test_weights_are_within_half_a_step(precision, columns):
     steps = steps[:, :columns]
     assert np.abs(codes * steps - values).max() <= steps.max() / 2
     assert (np.abs(codes * steps - values) <= steps / 2 + 1e-12).all()
+    found = Matrix(codes.astype(np.int8), scales.astype(np.int16)).values(formats)
+    np.testing.assert_array_equal(found, (codes * steps).astype(np.float32))
     assert scales.shape == (16, -(-columns // formats.weight_group))
 
 
