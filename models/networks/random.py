@@ -1,17 +1,19 @@
 """Networks with random weights, for measurements on shapes that no checkpoint has."""
 
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, overload
 
 import numpy as np
 
 from models.networks.parameters import (
+    AnyLayerParameters,
     Mamba1Parameters,
     NetworkParameters,
     layer_parameters,
     layer_shapes,
 )
 from models.networks.shape import Mamba1Shape, Mamba2Shape, Shape
+
+_PIECE = 2**16  # numbers drawn at a time: their doubles stay in a cache
 
 
 @overload
@@ -22,46 +24,41 @@ def random_parameters(shape: Shape, seed: int = 0) -> NetworkParameters | Mamba1
     """Float parameters of `shape` in the ranges that trained ones have.
 
     Activations of unit variance, time steps of 0.001 to 1, and decay rates of 1 to 16, with which
-    state-spaces/mamba initializes both kinds (`A_init_range`, and 1 to the state of 16). Matrices
-    are drawn where they stay: the memory is that of the parameters.
+    state-spaces/mamba initializes both kinds (`A_init_range`, and 1 to the state of 16). Takes no
+    more memory than the parameters.
     """
+    rng = np.random.default_rng(seed)
     table = (shape.vocab, shape.d_model)
-    ends, *rngs = np.random.default_rng(seed).spawn(1 + shape.layers)
-    with ThreadPoolExecutor() as pool:  # numpy draws without the interpreter's lock
-        embedding = pool.submit(_normal, ends, table, 1)
-        layers = tuple(pool.map(lambda rng: _layer(shape, rng), rngs))
-    found: dict[str, Any] = {"embedding": embedding.result(), "layers": layers}
-    found["head"] = found["embedding"] if shape.tied else _normal(ends, table, 1)
-    found["final_norm"] = _uniform(ends, table[1:], 0.5, 2)
+    found: dict[str, Any] = {"embedding": _normal(rng, table, 1)}
+    found["head"] = found["embedding"] if shape.tied else _normal(rng, table, 1)
+    found["layers"] = tuple(_layer(shape, rng) for _ in range(shape.layers))
+    found["final_norm"] = rng.uniform(0.5, 2, shape.d_model).astype(np.float32)
     if isinstance(shape, Mamba1Shape):
         return Mamba1Parameters(shape, **found)
     return NetworkParameters(shape, **found)
 
 
-def _layer(shape: Shape, rng: np.random.Generator) -> Any:
+def _layer(shape: Shape, rng: np.random.Generator) -> AnyLayerParameters:
     """Parameters of one layer."""
+    shapes = layer_shapes(shape)
     arrays = {
-        name: _normal(rng, dims, 1 / np.sqrt(dims[-1] if len(dims) > 1 else 4))
-        for name, dims in layer_shapes(shape).items()
+        name: _normal(rng, dims, np.sqrt(dims[-1] if len(dims) > 1 else 4))
+        for name, dims in shapes.items()
     }
-    for name in arrays.keys() & {"norm", "gated_norm"}:
-        arrays[name] = _uniform(rng, arrays[name].shape, 0.5, 2)
-    arrays["A"] = -_uniform(rng, arrays["A"].shape, 1, 16)
-    steps = np.exp(_uniform(rng, arrays["dt_bias"].shape, -7, 0))
-    arrays["dt_bias"] = np.log(np.expm1(steps))
+    narrow: dict[str, np.ndarray] = {"norm": rng.uniform(0.5, 2, shapes["norm"])}
+    if "gated_norm" in shapes:
+        narrow["gated_norm"] = rng.uniform(0.5, 2, shapes["gated_norm"])
+    narrow["A"] = -rng.uniform(1, 16, shapes["A"])
+    narrow["dt_bias"] = np.log(np.expm1(np.exp(rng.uniform(-7, 0, shapes["dt_bias"]))))
+    arrays |= {name: array.astype(np.float32) for name, array in narrow.items()}
     return layer_parameters(shape, arrays)
 
 
-def _normal(rng: np.random.Generator, dims: tuple[int, ...], scale: float) -> np.ndarray:
-    array = rng.standard_normal(dims, np.float32)
-    array *= np.float32(scale)
-    return array
-
-
-def _uniform(
-    rng: np.random.Generator, dims: tuple[int, ...], low: float, high: float
-) -> np.ndarray:
-    array = rng.random(dims, np.float32)
-    array *= np.float32(high - low)
-    array += np.float32(low)
+def _normal(rng: np.random.Generator, dims: tuple[int, ...], divisor: float) -> np.ndarray:
+    """Normal numbers over `divisor`, float32, drawn in doubles piece by piece."""
+    array = np.empty(dims, np.float32)
+    flat = array.reshape(-1)
+    for start in range(0, flat.size, _PIECE):
+        part = flat[start : start + _PIECE]
+        np.divide(rng.normal(size=part.size), divisor, out=part)
     return array

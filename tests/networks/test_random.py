@@ -30,6 +30,17 @@ def test_a_seed_is_a_network(shape):
     assert not any((array == other[name]).all() for name, array in first.items())
 
 
+def test_a_seed_is_the_network_that_kept_measurements_were_made_with():
+    """In every process: the order of the draws must not follow that of a set."""
+    parameters = random_parameters(GROUPED)
+    layer = parameters.layers[1]
+    ends = (parameters.embedding, parameters.head, layer.in_proj, layer.norm, layer.gated_norm)
+    ends += (layer.A, layer.dt_bias, parameters.final_norm)
+    assert [array.flat[-1] for array in ends] == pytest.approx(
+        [-1.649063, 0.5695038, -0.02836918, 1.576228, 1.118045, -5.125833, -1.708867, 1.444431]
+    )
+
+
 @each_shape
 def test_no_two_layers_are_alike(shape):
     layers = [vars(layer) for layer in random_parameters(shape).layers]
@@ -51,7 +62,7 @@ def test_values_are_in_the_ranges_of_trained_networks(shape):
 
 
 def test_weights_are_held_once():
-    shape = Mamba2Shape(d_model=256, layers=2, heads=8, head_dim=64, state=64, vocab=2000)
+    shape = Mamba2Shape(d_model=256, layers=2, heads=8, head_dim=64, state=64, vocab=20_000)
     tracemalloc.start()
     random_parameters(shape)
     assert tracemalloc.get_traced_memory()[1] <= 1.1 * 4 * shape.parameters
