@@ -1,11 +1,12 @@
-"""The checks of `models.formats`, compiled for the case that every code fits.
+"""The checks of kernels' arguments.
 
-Same arguments, results and messages; about a microsecond instead of several.
+Of codes: those of `models.formats`, compiled for the case that every code fits. Same arguments,
+results and messages; about a microsecond instead of several.
 """
 
 import numpy as np
 from numba import njit
-from numpy.typing import ArrayLike
+from numpy.typing import ArrayLike, NDArray
 
 from models.formats import Block, Codes, Fixed
 
@@ -33,6 +34,25 @@ def require_block(
     ):
         return codes, exponents
     return block.require(codes, exponents, name)
+
+
+def require_float32(array: object, shape: tuple[int | str, ...], name: str) -> NDArray[np.float32]:
+    """Return `array` if it is a contiguous float32 array of that shape.
+
+    shape     a number for each axis, or the word for one of any length
+
+    Raises TypeError for another type, ValueError for another shape or another order in memory.
+    """
+    if not isinstance(array, np.ndarray) or array.dtype != np.float32:
+        found = array.dtype if isinstance(array, np.ndarray) else type(array).__name__
+        raise TypeError(f"{name} must be an array of float32, not {found}")
+    axes = zip(shape, array.shape, strict=False)
+    if array.ndim != len(shape) or any(isinstance(n, int) and n != m for n, m in axes):
+        expected = f"({', '.join(str(length) for length in shape)}{',' * (len(shape) == 1)})"
+        raise ValueError(f"{name} must have shape {expected}, not {array.shape}")
+    if not array.flags.c_contiguous:
+        raise ValueError(f"{name} must be contiguous, not with strides {array.strides}")
+    return array
 
 
 def _fits(codes: np.ndarray, low: int, high: int) -> bool:

@@ -1,0 +1,1 @@
+"""Whole networks on the CPU, made of compiled kernels: in float32, and of integers."""
