@@ -49,11 +49,22 @@ def discretize(
 @cache
 def discretize_arguments(config: DiscretizeConfig) -> tuple[Any, ...]:
     """What `discretize_codes` takes after the codes."""
+    own = (config.head_dim, config.x.group)
+    return (*own, *delta_arguments(config), *channel_arguments(config))
+
+
+def delta_arguments(config: DiscretizeConfig) -> tuple[Any, ...]:
+    """What `step_codes` takes after its codes."""
     return (
-        config.head_dim, config.x.group,
         table_arguments(config.softplus), config.delta_low, config.delta_high,
         config.power_shift, config.power.max_code, table_arguments(config.exp2),
         EXP2.frac - config.decay.frac, config.decay.max_code,
+    )  # fmt: skip
+
+
+def channel_arguments(config: DiscretizeConfig) -> tuple[int, ...]:
+    """Shift and limits of a drive, and of a skip."""
+    return (
         config.drive_shift, config.drive.code.min_code, config.drive.code.max_code,
         config.skip_shift, config.o.min_code, config.o.max_code,
     )  # fmt: skip
@@ -71,18 +82,10 @@ def discretize_codes(  # type: ignore[no-untyped-def]
     drive_half, skip_half = (1 << drive_shift) >> 1, (1 << skip_shift) >> 1
     for at in range(dt.size):
         head = at % bias.size
-        delta = table_code(dt[at] + bias[head], *softplus)
-        delta = min(max(delta, delta_low), delta_high)
-
-        power = (delta * rate[head] + (1 << power_shift) - 1) >> power_shift
-        power = min(power, power_top)
-        mantissa = table_code(power & (1 << FRACTION_BITS) - 1, *exp2)
-        decay[at] = min(mantissa >> (power >> FRACTION_BITS) >> decay_shift, decay_top)
-
-        shift = 0
-        while delta >> shift > MANTISSA_TOP:
-            shift += 1
-        mantissa = min((delta + ((1 << shift) >> 1)) >> shift, MANTISSA_TOP)
+        decay[at], mantissa, shift = step_codes(
+            dt[at] + bias[head], rate[head], softplus, delta_low, delta_high,
+            power_shift, power_top, exp2, decay_shift, decay_top,
+        )  # fmt: skip
         for g in range(at * groups, (at + 1) * groups):
             raised[g] = exponents[g] + shift
             for k in range(g * group, (g + 1) * group):
@@ -91,3 +94,23 @@ def discretize_codes(  # type: ignore[no-untyped-def]
                 product = ((x[k] * skip[head] << exponents[g]) + skip_half) >> skip_shift
                 skipped[k] = min(max(product, low), high)
     return decay, drive, raised, skipped
+
+
+@njit(cache=True)
+def step_codes(  # type: ignore[no-untyped-def]
+    biased, rate, softplus, delta_low, delta_high,
+    power_shift, power_top, exp2, decay_shift, decay_top,
+):  # fmt: skip
+    """A head's decay, and the mantissa and exponent of its delta, from dt + bias."""
+    delta = table_code(biased, *softplus)
+    delta = min(max(delta, delta_low), delta_high)
+
+    power = (delta * rate + (1 << power_shift) - 1) >> power_shift
+    power = min(power, power_top)
+    mantissa = table_code(power & (1 << FRACTION_BITS) - 1, *exp2)
+    decay = min(mantissa >> (power >> FRACTION_BITS) >> decay_shift, decay_top)
+
+    shift = 0
+    while delta >> shift > MANTISSA_TOP:
+        shift += 1
+    return decay, min((delta + ((1 << shift) >> 1)) >> shift, MANTISSA_TOP), shift

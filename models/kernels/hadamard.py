@@ -16,11 +16,12 @@ def hadamard(x: ArrayLike, config: HadamardConfig) -> Codes:
     x = require(config.i, x, "x")
     if x.shape[-1:] != (config.width,):
         return unit.hadamard(x, config)
-    return hadamard_codes(x.reshape(-1), *_arguments(config)).reshape(x.shape)
+    return hadamard_codes(x.reshape(-1), *hadamard_arguments(config)).reshape(x.shape)
 
 
 @cache
-def _arguments(config: HadamardConfig) -> tuple[Codes, int, int, int, int]:
+def hadamard_arguments(config: HadamardConfig) -> tuple[Codes, int, int, int, int]:
+    """What `hadamard_codes` takes after the codes."""
     # A copy, since numba would compile once more for the read-only one.
     matrix = base_matrix(config.base).copy()
     return matrix, config.points, config.shift, config.o.min_code, config.o.max_code

@@ -26,8 +26,8 @@ def matvec(
     config: MatvecConfig,
 ) -> Codes:
     x, exponents = require_block(config.x, codes, exponents, "codes")
-    weights = _stored(config.weight, weights, "weights")
-    scales = _stored(config.scale.code, scales, "scales")
+    weights = stored(config.weight, weights, "weights")
+    scales = stored(config.scale.code, scales, "scales")
     offsets = np.zeros(len(weights), np.int64) if bias is None else require(config.o, bias, "bias")
     rows, columns = len(weights), x.shape[-1]
     groups = -(-columns // config.group)
@@ -92,7 +92,7 @@ def _decode(code: int, kind: int) -> int:
     return (16 + (code >> 4)) << (code & 15)
 
 
-def _stored(fmt: Fixed, codes: ArrayLike, name: str) -> NDArray[np.integer]:
+def stored(fmt: Fixed, codes: ArrayLike, name: str) -> NDArray[np.integer]:
     """`fmt.require(codes, name)`, without widening `STORED` types."""
     if (
         isinstance(codes, np.ndarray)

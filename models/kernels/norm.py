@@ -1,6 +1,7 @@
 """Compiled `models.units.norm`: same name, same arguments, same codes."""
 
 from functools import cache
+from typing import Any
 
 import numpy as np
 from numba import njit
@@ -20,16 +21,18 @@ def norm(x: ArrayLike, weight: ArrayLike, epsilon: int, config: NormConfig) -> C
     known = x.shape[-1:] == weight.shape and 0 < weight.size <= config.channels
     if not (ordinary and known):
         return unit.norm(x, weight, epsilon, config)
-    roots = table_arguments(ROOTS)
-    out = norm_codes(x.reshape(-1), weight, epsilon, roots, MANTISSA.frac, *_arguments(config))
-    return out.reshape(x.shape)
+    return norm_codes(x.reshape(-1), weight, epsilon, *norm_arguments(config)).reshape(x.shape)
 
 
 @cache
-def _arguments(config: NormConfig) -> tuple[int, int, int, int, int, int]:
+def norm_arguments(config: NormConfig) -> tuple[Any, ...]:
+    """What `norm_codes` takes after epsilon."""
     direction, o = config.direction, config.o
-    more = direction.frac - ROOT.frac
-    return more, direction.min_code, direction.max_code, config.shift, o.min_code, o.max_code
+    return (
+        table_arguments(ROOTS), MANTISSA.frac,
+        direction.frac - ROOT.frac, direction.min_code, direction.max_code,
+        config.shift, o.min_code, o.max_code,
+    )  # fmt: skip
 
 
 @njit(cache=True)

@@ -198,10 +198,7 @@ class Network:
 
     def embed(self, token: ArrayLike) -> Codes:
         """Residual stream (..., d_model) that `token` int (...) starts with."""
-        precision = self.quantized.precision
-        codes = self.quantized.embedding[np.asarray(token)].astype(np.int64)
-        more = precision.stream.frac - precision.embedding.frac
-        return codes << more if more >= 0 else round_shift(codes, -more)
+        return embed(self.quantized.embedding, token, self.quantized.precision)
 
     def decode(
         self, states: tuple[LayerState, ...], token: ArrayLike
@@ -238,6 +235,16 @@ class Network:
             one, states = self.decode(states, tokens[..., at])
             logits.append(one)
         return np.stack(logits, axis=-2)
+
+
+def embed(embedding: np.ndarray, token: ArrayLike, precision: Precision) -> Codes:
+    """Residual stream int (..., d_model) that `token` int (...) starts with.
+
+    embedding  int (vocab, d_model)  codes of `precision.embedding`
+    """
+    codes = embedding[np.asarray(token)].astype(np.int64)
+    more = precision.stream.frac - precision.embedding.frac
+    return codes << more if more >= 0 else round_shift(codes, -more)
 
 
 def reference_units(shape: Mamba2Shape, precision: Precision) -> LayerUnits:
