@@ -343,6 +343,69 @@ def validate(
     raise typer.Exit(0 if validation.holds else MISMATCH)
 
 
+@app.command()
+def bench(
+    networks: Annotated[
+        list[str] | None,
+        typer.Argument(help="Published shapes, `mamba2-130m`. [default: all that fit the memory]"),
+    ] = None,
+    precision: Annotated[
+        list[str] | None,
+        typer.Option(help="fp32, w8a8, w4a8 or w4a4; give several. [default: fp32, w8a8, w4a4]"),
+    ] = None,
+    work: Annotated[
+        list[str] | None,
+        typer.Option(help="decode, prefill, scan or kernels; several. [default: all]"),
+    ] = None,
+    threads: Annotated[
+        list[int] | None, typer.Option(min=1, help="Give several. [default: 1, and all cores]")
+    ] = None,
+    tokens: Annotated[int, typer.Option(min=1, help="Tokens that prefill reads.")] = 512,
+    repeats: Annotated[int, typer.Option(min=1, help="Measurements of each.")] = 7,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="mamba2-130m, decode, all cores, 3 repeats.")
+    ] = False,
+    compare: Annotated[
+        list[str] | None,
+        typer.Option(help="`torch`, or a command that prints tokens/s; give several."),
+    ] = None,
+    watts: Annotated[
+        float | None,
+        typer.Option(min=0, help="Of a core, where its counters are not told. [default: 5]"),
+    ] = None,
+    beside: Annotated[
+        list[str] | None,
+        typer.Option(help="Design to put beside the CPU, for the page; give several."),
+    ] = None,
+    out: Annotated[Path | None, typer.Option(help="Folder for bench.json and bench.html.")] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Measure kernels on this CPU: tokens per second, against what the machine can do at most.
+
+    Networks have published shapes and random weights, in float32 and as integers whose codes are
+    those of the hardware. What the machine reads and multiplies at most is measured in turns with
+    them, so that shares are of the same moments. Prefill is in float32 alone.
+
+    Example: **puffadder bench mamba2-130m --compare torch --beside lightmamba-vck190 --out bench**
+    """
+    from reports.bench import FLOAT, WATTS_PER_CORE, WORKS
+    from reports.bench import bench as measure_bench
+    from reports.limits import cores
+
+    counts = threads or ([cores()] if quick else sorted({1, cores()}))
+    found = measure_bench(
+        networks or (["mamba2-130m"] if quick else []),
+        precision or [FLOAT, "w8a8", "w4a4"],
+        work or (["decode"] if quick else WORKS),
+        counts, tokens, 3 if quick else repeats, compare or [],
+        WATTS_PER_CORE if watts is None else watts, beside or [], out,
+        _told(quiet),
+    )  # fmt: skip
+    typer.echo(found.to_json() if as_json else found.to_text())
+    raise typer.Exit(MISMATCH if found.slower else 0)
+
+
 def _working(what: str) -> AbstractContextManager[object]:
     """Says on a terminal's standard error what is being waited for; nothing elsewhere."""
     return Console(stderr=True).status(what)

@@ -1,0 +1,58 @@
+"""Designs beside a CPU: what an accelerator does with the same network at the same precision."""
+
+from dataclasses import dataclass
+
+from codegen.designs import find_design
+from hwsim.devices import memory_of
+from models.networks.shape import Mamba2Shape
+from models.precision import named_precision
+from reports.estimate import estimate_network
+from reports.inputs import Show
+
+
+@dataclass(frozen=True)
+class Beside:
+    """A token on an accelerator, modelled: the engine's cycles at an assumed clock.
+
+    bound                     what a token takes longest on: port, multipliers or scan
+    bytes_per_token           read and written
+    bytes_per_second          that its port sustains
+    multiply_adds_per_second  of its matvec, each cycle
+    """
+
+    network: str
+    design: str
+    precision: str
+    device: str
+    tokens_per_second: float
+    cycles_per_token: float
+    bound: str
+    bytes_per_token: float
+    macs_per_token: float
+    bytes_per_second: float
+    multiply_adds_per_second: float
+
+
+def beside(network: str, shape: Mamba2Shape, design: str, precision: str, show: Show) -> Beside:
+    """The network on the design in the precision of that name.
+
+    Raises InputError for an unknown design, and when network or board do not fit it.
+    """
+    given = find_design(design, ())
+    given = given.model_copy(update={"precision": named_precision(precision)})
+    told = estimate_network(shape, given, network, show=show)
+    memory, numbers = memory_of(given), {name: each.value for name, each in told.numbers.items()}
+    multipliers = given.matvec.rows * given.matvec.columns
+    return Beside(
+        network=network,
+        design=given.name,
+        precision=precision,
+        device=told.device.name if told.device else "",
+        tokens_per_second=numbers["tokens_per_second"],
+        cycles_per_token=numbers["cycles_per_token"],
+        bound=told.bounds.largest,
+        bytes_per_token=numbers["bytes_read_per_token"] + numbers["bytes_written_per_token"],
+        macs_per_token=told.bounds.multipliers * multipliers,
+        bytes_per_second=memory.bandwidth,
+        multiply_adds_per_second=multipliers * memory.clock_hz,
+    )
