@@ -103,12 +103,14 @@ def bench(
                     own = {READ: read_bandwidth(count), MULTIPLY: multiply_rate(count)}
                     found = interleaved({**own, **subjects, **others}, repeats)
                 limits.append(Limits(name, count, *(_spread(found.pop(each)) for each in own)))
-                rows += _rows(name, count, decoders, found, limits[-1], tokens, watts_per_core)
+                rows += _rows(
+                    name, shape, count, decoders, found, limits[-1], tokens, watts_per_core
+                )
             decoders.clear()
         for count in threads:
-            show(f"{name}: kernels by themselves on {count} threads")
+            show(f"{name}: the scan by itself on {count} threads")
             rows += _scanned(name, shape, works, count, repeats, compare, watts_per_core)
-            kernels += _against(name, shape, works, count, tokens, repeats)
+        kernels += _against(name, shape, works, tokens, repeats)
     machine = {
         "processor": processor(), "cores": cores(), "repeats": repeats, "tokens": tokens,
         "memory_bytes": os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES"),
@@ -182,7 +184,7 @@ def _others(
             yield (line, "", ""), command(line)
             continue
         torch = stack.enter_context(PyTorch(network, threads, tokens))
-        versions["torch"] = torch.versions
+        versions["torch"] = torch.versions.removeprefix("torch ")
         for work in [each for each in ("decode", "prefill") if each in works] + ["products"]:
             yield ("torch", work, FLOAT), torch.subject(work)
 
@@ -195,22 +197,23 @@ def _scanned(
     if "scan" not in works:
         return
     subjects: dict[Key, Subject] = {
-        (name, "scan", FLOAT): subject for name, subject in scans(shape, SCANNED, threads).items()
+        (*name, FLOAT): subject for name, subject in scans(shape, SCANNED, threads).items()
     }
     with ExitStack() as stack:
         if "torch" in compare:
             torch = stack.enter_context(PyTorch(network, threads, SCANNED))
             subjects["torch", "scan", FLOAT] = torch.subject("scan")
         found = interleaved(subjects, repeats)
-    yield from _rows(network, threads, {}, found, None, SCANNED, watts_per_core)
+    yield from _rows(network, shape, threads, {}, found, None, SCANNED, watts_per_core)
 
 
 def _against(
-    network: str, shape: Shape, works: Sequence[str], threads: int, tokens: int, repeats: int
+    network: str, shape: Shape, works: Sequence[str], tokens: int, repeats: int
 ) -> Iterator[Against]:
-    """Each kernel against numpy, in turns."""
+    """Each kernel against numpy, in turns; on all cores, which numpy's products take."""
     if "kernels" not in works:
         return
+    threads = cores()
     for name, (ours, numpys) in against_numpy(shape, tokens, threads).items():
         found = interleaved({"ours": ours, "numpy": numpys}, repeats)
         pairs = zip(found["ours"], found["numpy"], strict=True)
@@ -220,6 +223,7 @@ def _against(
 
 def _rows(
     network: str,
+    shape: Shape,
     threads: int,
     decoders: Mapping[str, Decoder],
     found: Mapping[Key, list[Sample]],
@@ -232,7 +236,7 @@ def _rows(
         watts = [each.watts for each in samples if each.watts is not None]
         known: dict[str, float] = {}
         if limits and software == "puffadder":
-            known = _known(decoders[precision], work, tokens, speed.median, limits)
+            known = _known(decoders[precision], shape, work, tokens, speed.median, limits)
         yield Row(
             network, software, work, precision, threads, speed,
             (median(watts) if watts else watts_per_core * threads) / speed.median,
@@ -241,18 +245,20 @@ def _rows(
 
 
 def _known(
-    decoder: Decoder, work: str, tokens: int, speed: float, limits: Limits
+    decoder: Decoder, shape: Shape, work: str, tokens: int, speed: float, limits: Limits
 ) -> dict[str, float]:
-    """Bytes and multiply-adds of a token, and their shares of the limits; of a prefill, the weights
-    are read once for all tokens."""
+    """Bytes and multiply-adds of a token, and their shares of the limits; in a prefill, weights
+    are read once for all tokens, and the head is there for the last alone."""
     octets: float = decoder.bytes_per_token
+    macs: float = decoder.macs_per_token
     if work == "prefill":
         octets = decoder.weight_bytes / tokens
+        macs -= shape.vocab * shape.d_model * (1 - 1 / tokens)
     return {
         "bytes_per_token": octets,
-        "macs_per_token": decoder.macs_per_token,
+        "macs_per_token": macs,
         "bandwidth_share": octets * speed / limits.read_bytes_per_second.median,
-        "multiply_share": decoder.macs_per_token * speed / limits.multiply_adds_per_second.median,
+        "multiply_share": macs * speed / limits.multiply_adds_per_second.median,
     }
 
 

@@ -18,6 +18,7 @@ class Beside:
     bytes_per_token           read and written
     bytes_per_second          that its port sustains
     multiply_adds_per_second  of its matvec, each cycle
+    static_joules_per_token   of the board's static power alone, where that is known
     """
 
     network: str
@@ -31,6 +32,7 @@ class Beside:
     macs_per_token: float
     bytes_per_second: float
     multiply_adds_per_second: float
+    static_joules_per_token: float | None
 
 
 def beside(network: str, shape: Mamba2Shape, design: str, precision: str, show: Show) -> Beside:
@@ -42,12 +44,13 @@ def beside(network: str, shape: Mamba2Shape, design: str, precision: str, show: 
     given = given.model_copy(update={"precision": named_precision(precision)})
     told = estimate_network(shape, given, network, show=show)
     memory, numbers = memory_of(given), {name: each.value for name, each in told.numbers.items()}
+    device = told.device
     multipliers = given.matvec.rows * given.matvec.columns
     return Beside(
         network=network,
         design=given.name,
         precision=precision,
-        device=told.device.name if told.device else "",
+        device=device.name if device else "",
         tokens_per_second=numbers["tokens_per_second"],
         cycles_per_token=numbers["cycles_per_token"],
         bound=told.bounds.largest,
@@ -55,4 +58,7 @@ def beside(network: str, shape: Mamba2Shape, design: str, precision: str, show: 
         macs_per_token=told.bounds.multipliers * multipliers,
         bytes_per_second=memory.bandwidth,
         multiply_adds_per_second=multipliers * memory.clock_hz,
+        static_joules_per_token=device.static_w / numbers["tokens_per_second"]
+        if device and device.static_w
+        else None,
     )

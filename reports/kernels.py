@@ -24,26 +24,28 @@ from reports.subjects import Subject
 
 SECONDS = 0.05
 """Of a measurement, at least."""
+COLD_BYTES = 128 * 2**20
+"""Of matrices that are multiplied in turns: more than any cache."""
 Call = Callable[[], object]
 
 
-def scans(shape: Shape, tokens: int, threads: int) -> dict[str, Subject]:
-    """Tokens/s of a layer's selective scan over `tokens`, by how it is done.
+def scans(shape: Shape, tokens: int, threads: int) -> dict[tuple[str, str], Subject]:
+    """Tokens/s of a layer's selective scan over `tokens`, by software and how it is done.
 
     `C-like loop` is the recurrence as one would write it in C, on one thread.
     """
     arguments = _scan_arguments(shape, tokens)
     if isinstance(shape, Mamba1Shape):
-        calls: dict[str, Call] = {
-            "scan": lambda: scan_channels(*arguments),
-            "C-like loop": lambda: _loop_channels(*arguments),
+        calls: dict[tuple[str, str], Call] = {
+            ("puffadder", "scan"): lambda: scan_channels(*arguments),
+            ("C-like loop", "scan"): lambda: _loop_channels(*arguments),
         }
     else:
         one_by_one: Callable[..., object] = partial(scan, chunked=False)
         calls = {
-            "chunked": lambda: scan(*arguments),
-            "sequential": lambda: one_by_one(*arguments),
-            "C-like loop": lambda: _loop_heads(*arguments),
+            ("puffadder", "chunks"): lambda: scan(*arguments),
+            ("puffadder", "scan"): lambda: one_by_one(*arguments),
+            ("C-like loop", "scan"): lambda: _loop_heads(*arguments),
         }
     return {name: _times(call, tokens, threads) for name, call in calls.items()}
 
@@ -62,7 +64,12 @@ def against_numpy(shape: Shape, tokens: int, threads: int) -> dict[str, tuple[Su
     rows = 2 * shape.inner if isinstance(shape, Mamba1Shape) else shape.in_proj_rows
     in_proj, weight, wide = normal(rows, shape.d_model), normal(shape.d_model), normal(shape.inner)
     head, one, eps = normal(shape.vocab, shape.d_model), normal(shape.d_model), shape.norm_eps
-    found["matvec in_proj"] = lambda: matvec(in_proj, one), lambda: in_proj @ one
+    # As in decode, where every layer has its own: together, they are in no cache.
+    layers = [in_proj.copy() for _ in range(1 + COLD_BYTES // in_proj.nbytes)]
+    found["matvec in_proj"] = (
+        lambda: [matvec(each, one) for each in layers],
+        lambda: [each @ one for each in layers],
+    )
     found["matvec head"] = lambda: matvec(head, one), lambda: head @ one
     channels = shape.inner if isinstance(shape, Mamba1Shape) else shape.conv_channels
     taps, line = normal(shape.conv, channels), normal(1, shape.inner)
@@ -114,6 +121,10 @@ def _scan_pair(shape: Shape, tokens: int) -> tuple[Call, Call]:
             lambda: scan_channels(*arguments),
             lambda: plain_scan.scan_channels(x, delta, turned[0], B, C, turned[1]),
         )
+    if tokens == 1:
+        x, delta, B, C = x[0], delta[0], B[0], C[0]
+        one_token: Callable[..., object] = partial(scan, chunked=False)
+        return lambda: one_token(*arguments), lambda: plain_scan.scan_step(x, delta, A, B, C, h)
     return lambda: scan(*arguments), lambda: plain_scan.scan_chunked(x, delta, A, B, C, h)
 
 

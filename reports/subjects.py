@@ -20,6 +20,8 @@ from reports.limits import joules
 ROOT = Path(__file__).parents[1]
 SECONDS = 0.5
 """Of a measurement of decoding, at least."""
+PAUSE = 0.1
+"""Seconds between measurements."""
 _SPEED = re.compile(
     r"([0-9][0-9_,]*(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)\s*(?:tokens/s|tok/s|t/s|tokens per second)"
 )
@@ -48,10 +50,11 @@ class Sample:
     watts: float | None
 
 
-def interleaved(subjects: Mapping[str, Subject], repeats: int) -> dict[str, list[Sample]]:
+def interleaved(subjects: Mapping[Any, Subject], repeats: int) -> dict[Any, list[Sample]]:
     """`repeats` measurements of each subject, in turns, after one of each that does not count.
 
-    Whatever else the machine does meanwhile then meets all of them alike.
+    Whatever else the machine does meanwhile then meets all of them alike. Before each there is a
+    pause: threads of the one before, which wait for more work with their cores busy, fall asleep.
     """
     for subject in subjects.values():
         subject()
@@ -63,6 +66,7 @@ def interleaved(subjects: Mapping[str, Subject], repeats: int) -> dict[str, list
 
 
 def _sample(subject: Subject) -> Sample:
+    time.sleep(PAUSE)
     before, start = joules(), time.perf_counter()
     value = subject()
     spent, after = time.perf_counter() - start, joules()

@@ -49,7 +49,9 @@ def _subtitle(bench: Bench) -> str:
 def _network(bench: Bench, network: str) -> Html:
     limits = [each for each in bench.limits if each.network == network]
     most = max(limits, key=lambda each: each.threads)
-    drawn = [row for row in _own(bench, network) if row.threads == most.threads]
+    drawn = [
+        row for row in _own(bench, network) if row.threads == most.threads and row.bytes_per_token
+    ]
     return tag(
         "div",
         _table(bench, network, limits),
@@ -69,7 +71,7 @@ def _table(bench: Bench, network: str, limits: Sequence[Limits]) -> Html:
             f"bytes that {best.threads} threads can read at most"
         )
     names = ("software", "work", "precision", "threads", "tokens/s", "least to most", "MB/token",
-             "of the reads", "of the multiply-adds", "J/token")  # fmt: skip
+             "of reads", "of MACs", "J/token")  # fmt: skip
     told = "; ".join(
         f"{each.threads} threads read {each.read_bytes_per_second.median / 1e9:.1f} GB/s and do "
         f"{each.multiply_adds_per_second.median / 1e9:.1f} G float32 multiply-adds/s"
@@ -132,9 +134,15 @@ def _roofs(limits: Limits, rows: Sequence[Row], designs: Sequence[Beside]) -> Ht
 
 
 def _bounds(rows: Sequence[Row], designs: Sequence[Beside]) -> str:
-    told = [f"{row.work} in {row.precision} by {row.bound}" for row in rows]
-    told += [f"{each.design} in {each.precision} by its {each.bound}" for each in designs]
-    return "What is closest to a limit: " + ", ".join(told)
+    """What is closest to which limit."""
+    bound: dict[str, list[str]] = {}
+    for row in rows:
+        bound.setdefault(row.bound, []).append(f"{row.work} in {row.precision}")
+    told = [f"{', '.join(works)} by {limit}" for limit, works in bound.items()]
+    for limit in dict.fromkeys(each.bound for each in designs):
+        names = dict.fromkeys(each.design for each in designs if each.bound == limit)
+        told.append(f"{', '.join(names)} by the {limit}")
+    return "What bounds it: " + "; ".join(told)
 
 
 def _beside(rows: Sequence[Row], designs: Sequence[Beside]) -> Html | None:
@@ -144,7 +152,7 @@ def _beside(rows: Sequence[Row], designs: Sequence[Beside]) -> Html | None:
     if not pairs:
         return None
     names = ("precision", "CPU, tokens/s", "J/token", "MB/token", "design", "board", "tokens/s",
-             "times the CPU", "MB/token", "bound by")  # fmt: skip
+             "times the CPU", "MB/token", "J/token", "bound by")  # fmt: skip
     rows_told = [
         tag("tr", tag("th", row.precision),
             [tag("td", number, class_="number") for number in (
@@ -154,7 +162,8 @@ def _beside(rows: Sequence[Row], designs: Sequence[Beside]) -> Html | None:
             [tag("td", number, class_="number") for number in (
                 f"{each.tokens_per_second:,.2f}",
                 f"{each.tokens_per_second / row.tokens_per_second.median:.2f}",
-                f"{each.bytes_per_token / 1e6:,.1f}")],
+                f"{each.bytes_per_token / 1e6:,.1f}",
+                _over(each.static_joules_per_token))],
             tag("td", each.bound))
         for each, row in pairs
     ]  # fmt: skip
@@ -164,11 +173,15 @@ def _beside(rows: Sequence[Row], designs: Sequence[Beside]) -> Html | None:
         f"{best[0].design} writes {times:.2g} times the CPU's tokens/s in {best[0].precision}",
         "The same network at the same precision, code for code: measured on the CPU, predicted for "
         "the accelerator by the engine that `puffadder validate` holds against the simulated "
-        "hardware.",
+        "hardware. Its joules are those of the board's static power alone, where its file has one.",
         tag("div", tag("table", tag("tr", [tag("th", name) for name in names]), rows_told,
                        class_="facts"), class_="wide"),
         tags=["measured", "modelled"],
     )  # fmt: skip
+
+
+def _over(joules: float | None) -> str:
+    return f"over {joules:.2g}" if joules else ""
 
 
 def _own(bench: Bench, network: str) -> list[Row]:

@@ -12,6 +12,8 @@ from reports.page.svg import WIDTH, figure, line, place
 
 HEIGHT = 420
 _LEFT, _RIGHT, _TOP, _BOTTOM = 90, 190, 16, 372
+_TEXT = (75, 14)
+"""Width and height that a name takes."""
 _UNITS = ("", "K", "M", "G", "T", "P")
 
 
@@ -69,17 +71,31 @@ def roofline(roofs: Sequence[Roof], points: Sequence[Point]) -> Html:
         ends = [10.0**low, corner, 10.0**high]
         bent = "L".join(place(x(each), y(max(roof.at(each), 10.0**least))) for each in ends)
         parts.append(tag("path", d=f"M{bent}", class_=f"curve {roof.series}", stroke_width=2))
-    heights = spread([y(roof.multiply_adds_per_second) + 4 for roof in roofs], 15)
+    heights = spread([y(roof.multiply_adds_per_second) + 4 for roof in roofs], _TEXT[1])
     for roof, height in zip(roofs, heights, strict=True):
         parts.append(tag("text", roof.name, x=WIDTH - _RIGHT + 8, y=height))
-    for point in points:
+    names = labels([(x(point.intensity) + 8, y(point.rate) + 4) for point in points])
+    for point, (left, height) in zip(points, names, strict=True):
         told = f"{point.name}: {point.rate / 1e9:.3g} G multiply-adds/s at {point.intensity:.3g}"
         parts.append(tag("g", tag("title", told),
                          tag("circle", cx=x(point.intensity), cy=y(point.rate), r=5,
                              class_=f"of {point.series}"),
-                         tag("text", point.name, x=x(point.intensity) + 8,
-                             y=y(point.rate) + 4)))  # fmt: skip
+                         tag("text", point.name, x=left, y=height)))  # fmt: skip
     return figure(parts, HEIGHT, "Roofline")
+
+
+def labels(places: Sequence[tuple[float, float]]) -> list[tuple[float, float]]:
+    """Places of texts, each moved down until it covers none before it.
+
+    >>> labels([(10, 50), (20, 55), (400, 52)])
+    [(10, 50), (20, 69), (400, 52)]
+    """
+    put: list[tuple[float, float]] = []
+    for left, height in places:
+        while any(abs(left - x) < _TEXT[0] and abs(height - y) < _TEXT[1] for x, y in put):
+            height += _TEXT[1]
+        put.append((left, height))
+    return put
 
 
 def spread(heights: Sequence[float], least: float) -> list[float]:

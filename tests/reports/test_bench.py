@@ -10,7 +10,7 @@ import pytest
 from models.errors import InputError
 from models.networks.shape import Mamba1Shape
 from reports import bench as module
-from reports import kernels
+from reports import kernels, subjects
 from reports.bench import bench
 from reports.bench_report import Against, Spread
 from reports.page.bench import render
@@ -23,16 +23,18 @@ MAMBA1 = Mamba1Shape(d_model=32, layers=2, inner=64, dt_rank=2, vocab=40)
 
 
 class Known(Counting):
-    weight_bytes, bytes_per_token, macs_per_token = 1000, 1200, 500
+    weight_bytes, bytes_per_token, macs_per_token = 1000, 1200, 50_000
 
 
 @pytest.fixture
 def measured(monkeypatch):
     """Limits and speeds that are what they are told to be."""
+    monkeypatch.setattr(subjects, "PAUSE", 0)
+    monkeypatch.setattr(module, "cores", lambda: 1)
     monkeypatch.setattr(module, "find_shape", SMALL.__getitem__)
     monkeypatch.setattr(module, "decoder_of", lambda shape, precision: Known())
     monkeypatch.setattr(module, "read_bandwidth", lambda threads: lambda: threads * 6000.0)
-    monkeypatch.setattr(module, "multiply_rate", lambda threads: lambda: threads * 50_000.0)
+    monkeypatch.setattr(module, "multiply_rate", lambda threads: lambda: threads * 5_000_000.0)
     monkeypatch.setattr(module, "decoding", lambda decoder, threads: lambda: threads * 4.0)
     monkeypatch.setattr(module, "prefilling", lambda decoder, text, threads: lambda: 90.0)
 
@@ -57,12 +59,13 @@ def test_rows_are_shares_of_the_limits_beside_them():
     decode = rows["decode", "fp32", 2]
     assert decode.tokens_per_second == Spread(8.0, 8.0, 8.0, 3)
     assert decode.bandwidth_share == 1200 * 8 / 12_000
-    assert decode.multiply_share == 500 * 8 / 100_000
+    assert decode.multiply_share == 50_000 * 8 / 10_000_000
     assert decode.bound == "memory"
     assert (decode.joules, decode.joules_per_token) == ("assumed", 2 * 8.0 / 8)
     prefill = rows["prefill", "fp32", 1]
     assert prefill.bytes_per_token == 1000 / 10
-    assert prefill.bound == "memory" if prefill.bandwidth_share > 0.9 else "multiply-adds"
+    assert prefill.macs_per_token == 50_000 - 0.9 * PLAIN.vocab * PLAIN.d_model
+    assert prefill.bound == "memory"
 
 
 @pytest.mark.usefixtures("measured")
@@ -153,6 +156,8 @@ def test_wrong_input(wrong, message):
 @pytest.mark.parametrize("shape", [PLAIN, MAMBA1], ids=["mamba2", "mamba1"])
 def test_every_kernel_is_held_against_numpy_and_does_the_same(shape, monkeypatch):
     monkeypatch.setattr(kernels, "SECONDS", 0)
+    monkeypatch.setattr(kernels, "COLD_BYTES", 0)
+    monkeypatch.setattr(subjects, "PAUSE", 0)
     monkeypatch.setattr(module, "find_shape", lambda name: shape)
     monkeypatch.setattr(module, "SCANNED", 40)
     found = run(precisions=["fp32"], works=["scan", "kernels"], threads=[1], repeats=2)
@@ -172,6 +177,7 @@ def test_what_is_compared_computes_the_same(shape, monkeypatch):
         return lambda: 1.0
 
     monkeypatch.setattr(kernels, "_times", times)
+    monkeypatch.setattr(kernels, "COLD_BYTES", 0)
     kernels.scans(shape, 40, 1)
     scanned = results.pop(40)
     for other in scanned[1:]:

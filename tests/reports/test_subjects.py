@@ -37,6 +37,11 @@ def printing(text, code=0):
     return command(shlex.join([sys.executable, "-c", program]))
 
 
+@pytest.fixture(autouse=True)
+def _at_once(monkeypatch):
+    monkeypatch.setattr(subjects, "PAUSE", 0)
+
+
 def test_subjects_take_turns_and_the_first_round_does_not_count(monkeypatch):
     monkeypatch.setattr(subjects, "joules", lambda: None)
     order = []
