@@ -375,7 +375,7 @@ def bench(
     ] = None,
     beside: Annotated[
         list[str] | None,
-        typer.Option(help="Design to put beside the CPU, for the page; give several."),
+        typer.Option(help="Design, with changes behind, to put beside the CPU; give several."),
     ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for bench.json and bench.html.")] = None,
     quiet: Quiet = False,

@@ -78,6 +78,10 @@ def bench(
         if name not in WORKS:
             rule = f"must be one of {', '.join(WORKS)}, not {name!r}"
             raise InputError("work", rule, "name one of these")
+    for count in threads:
+        if count > cores():
+            rule = f"must be at most the {cores()} cores that there are, not {count}"
+            raise InputError("threads", rule, "use fewer")
     named = {name: find_shape(name) for name in networks or SHAPES}
     modelled = list(_designs(named, precisions, designs, show))
     limits, rows, kernels = list[Limits](), list[Row](), list[Against]()

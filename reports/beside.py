@@ -38,9 +38,12 @@ class Beside:
 def beside(network: str, shape: Mamba2Shape, design: str, precision: str, show: Show) -> Beside:
     """The network on the design in the precision of that name.
 
+    design  its name or file, and changes to it behind: `lightmamba-vck190 state.placement=memory`
+
     Raises InputError for an unknown design, and when network or board do not fit it.
     """
-    given = find_design(design, ())
+    name, *overrides = design.split() or [""]
+    given = find_design(name, tuple(overrides))
     given = given.model_copy(update={"precision": named_precision(precision)})
     told = estimate_network(shape, given, network, show=show)
     memory, numbers = memory_of(given), {name: each.value for name, each in told.numbers.items()}
@@ -48,7 +51,7 @@ def beside(network: str, shape: Mamba2Shape, design: str, precision: str, show: 
     multipliers = given.matvec.rows * given.matvec.columns
     return Beside(
         network=network,
-        design=given.name,
+        design=design,
         precision=precision,
         device=device.name if device else "",
         tokens_per_second=numbers["tokens_per_second"],

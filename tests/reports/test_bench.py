@@ -13,6 +13,7 @@ from reports import bench as module
 from reports import kernels, subjects
 from reports.bench import bench
 from reports.bench_report import Against, Spread
+from reports.limits import cores
 from reports.page.bench import render
 from reports.page.roofline import Point, Roof, roofline
 from tests.networks.examples import PLAIN
@@ -30,7 +31,7 @@ class Known(Counting):
 def measured(monkeypatch):
     """Limits and speeds that are what they are told to be."""
     monkeypatch.setattr(subjects, "PAUSE", 0)
-    monkeypatch.setattr(module, "cores", lambda: 1)
+    monkeypatch.setattr(module, "cores", lambda: 2)
     monkeypatch.setattr(module, "find_shape", SMALL.__getitem__)
     monkeypatch.setattr(module, "decoder_of", lambda shape, precision: Known())
     monkeypatch.setattr(module, "read_bandwidth", lambda threads: lambda: threads * 6000.0)
@@ -84,9 +85,10 @@ def test_results_are_files_that_agree(tmp_path):
 
 @pytest.mark.usefixtures("measured")
 def test_a_design_is_the_estimate_of_it():
-    (told,) = run(designs=["tiny"]).designs
+    (told,) = run(designs=["tiny memory.burst=4"]).designs
     assert told.macs_per_token >= PLAIN.vocab * PLAIN.d_model
     assert told.multiply_adds_per_second == 16 * 200e6
+    assert told.design == "tiny memory.burst=4"
     assert told.tokens_per_second == pytest.approx(200e6 / told.cycles_per_token)
 
 
@@ -139,6 +141,10 @@ def test_what_does_not_fit_is_refused_before_it_is_made(monkeypatch):
         (
             {"works": ["train"]},
             "work must be one of decode, prefill, scan, kernels, not 'train'; name one",
+        ),
+        (
+            {"threads": [1, 9999]},
+            f"threads must be at most the {cores()} cores that there are, not",
         ),
         ({"names": ["mamba-3"]}, "shape 'mamba-3' must be one of"),
         (
