@@ -377,6 +377,9 @@ def bench(
         list[str] | None,
         typer.Option(help="Design, with changes behind, to put beside the CPU; give several."),
     ] = None,
+    board_watts: Annotated[
+        float | None, typer.Option(min=0, help="Assumed power of the boards of these designs.")
+    ] = None,
     out: Annotated[Path | None, typer.Option(help="Folder for bench.json and bench.html.")] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
@@ -399,7 +402,8 @@ def bench(
         precision or [FLOAT, "w8a8", "w4a4"],
         work or (["decode"] if quick else WORKS),
         counts, tokens, 3 if quick else repeats, compare or [],
-        WATTS_PER_CORE if watts is None else watts, beside or [], out,
+        WATTS_PER_CORE if watts is None else watts, beside or [],
+        board_watts, out,
         _told(quiet),
     )  # fmt: skip
     typer.echo(found.to_json() if as_json else found.to_text())

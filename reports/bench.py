@@ -57,6 +57,7 @@ def bench(
     compare: Sequence[str],
     watts_per_core: float,
     designs: Sequence[str],
+    board_watts: float | None,
     out: Path | None,
     show: Show,
 ) -> Bench:
@@ -64,7 +65,8 @@ def bench(
 
     tokens    that prefill reads
     compare   `torch`, or commands that print tokens/s
-    designs   that are put beside each Mamba-2, in each of its precisions of integers
+    designs   that are put beside each Mamba-2, in each of its precisions of integers; their boards
+              are assumed to take `board_watts`
     out       folder for `bench.json` and `bench.html`, each whole or not at all
 
     Raises InputError for unknown names, for a network that is named and does not fit the memory,
@@ -83,7 +85,7 @@ def bench(
             rule = f"must be at most the {cores()} cores that there are, not {count}"
             raise InputError("threads", rule, "use fewer")
     named = {name: find_shape(name) for name in networks or SHAPES}
-    modelled = list(_designs(named, precisions, designs, show))
+    modelled = list(_designs(named, precisions, designs, board_watts, show))
     limits, rows, kernels = list[Limits](), list[Row](), list[Against]()
     refused = dict[str, str]()
     versions = {each: version(each) for each in ("puffadder", "numpy", "numba", "llvmlite")}
@@ -129,15 +131,16 @@ def bench(
 
 
 def _designs(
-    named: Mapping[str, Shape], precisions: Sequence[str], designs: Sequence[str], show: Show
-) -> Iterator[Beside]:
+    named: Mapping[str, Shape], precisions: Sequence[str], designs: Sequence[str],
+    watts: float | None, show: Show,
+) -> Iterator[Beside]:  # fmt: skip
     for name, shape in named.items():
         if not isinstance(shape, Mamba2Shape):
             continue
         for design in designs:
             for precision in [each for each in precisions if each != FLOAT]:
                 show(f"{name}: predicting design {design}, {precision}")
-                yield beside(name, shape, design, precision, show)
+                yield beside(name, shape, design, precision, watts, show)
 
 
 Key = Any

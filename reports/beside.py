@@ -18,7 +18,8 @@ class Beside:
     bytes_per_token           read and written
     bytes_per_second          that its port sustains
     multiply_adds_per_second  of its matvec, each cycle
-    static_joules_per_token   of the board's static power alone, where that is known
+    joules_per_token          of an assumed power, or of the board's static power alone; where known
+    joules                    which of them: assumed, static, or nothing
     """
 
     network: str
@@ -32,13 +33,17 @@ class Beside:
     macs_per_token: float
     bytes_per_second: float
     multiply_adds_per_second: float
-    static_joules_per_token: float | None
+    joules_per_token: float | None
+    joules: str
 
 
-def beside(network: str, shape: Mamba2Shape, design: str, precision: str, show: Show) -> Beside:
+def beside(
+    network: str, shape: Mamba2Shape, design: str, precision: str, watts: float | None, show: Show
+) -> Beside:
     """The network on the design in the precision of that name.
 
     design  its name or file, and changes to it behind: `lightmamba-vck190 state.placement=memory`
+    watts   that the board takes, assumed; its file's static power stands for it where there is none
 
     Raises InputError for an unknown design, and when network or board do not fit it.
     """
@@ -48,6 +53,7 @@ def beside(network: str, shape: Mamba2Shape, design: str, precision: str, show: 
     told = estimate_network(shape, given, network, show=show)
     memory, numbers = memory_of(given), {name: each.value for name, each in told.numbers.items()}
     device = told.device
+    power = watts or (device.static_w if device else None)
     multipliers = given.matvec.rows * given.matvec.columns
     return Beside(
         network=network,
@@ -61,7 +67,6 @@ def beside(network: str, shape: Mamba2Shape, design: str, precision: str, show: 
         macs_per_token=told.bounds.multipliers * multipliers,
         bytes_per_second=memory.bandwidth,
         multiply_adds_per_second=multipliers * memory.clock_hz,
-        static_joules_per_token=device.static_w / numbers["tokens_per_second"]
-        if device and device.static_w
-        else None,
+        joules_per_token=power / numbers["tokens_per_second"] if power else None,
+        joules="assumed" if watts else "static" if power else "",
     )

@@ -163,7 +163,7 @@ def _beside(rows: Sequence[Row], designs: Sequence[Beside]) -> Html | None:
                 f"{each.tokens_per_second:,.2f}",
                 f"{each.tokens_per_second / row.tokens_per_second.median:.2f}",
                 f"{each.bytes_per_token / 1e6:,.1f}",
-                _over(each.static_joules_per_token))],
+                _joules(each))],
             tag("td", each.bound))
         for each, row in pairs
     ]  # fmt: skip
@@ -173,15 +173,19 @@ def _beside(rows: Sequence[Row], designs: Sequence[Beside]) -> Html | None:
         f"{best[0].design} writes {times:.2g} times the CPU's tokens/s in {best[0].precision}",
         "The same network at the same precision, code for code: measured on the CPU, predicted for "
         "the accelerator by the engine that `puffadder validate` holds against the simulated "
-        "hardware. Its joules are those of the board's static power alone, where its file has one.",
+        "hardware. Its joules are those of an assumed power of the board (`--board-watts`), or "
+        "more than those of its static power.",
         tag("div", tag("table", tag("tr", [tag("th", name) for name in names]), rows_told,
                        class_="facts"), class_="wide"),
-        tags=["measured", "modelled"],
+        tags=sorted({"measured", "modelled", *(row.joules for row in rows)}),
     )  # fmt: skip
 
 
-def _over(joules: float | None) -> str:
-    return f"over {joules:.2g}" if joules else ""
+def _joules(each: Beside) -> str:
+    """Of a token; more than that, where only the static power is known."""
+    if each.joules_per_token is None:
+        return ""
+    return f"{'over ' if each.joules == 'static' else ''}{each.joules_per_token:.3g}"
 
 
 def _own(bench: Bench, network: str) -> list[Row]:

@@ -7,6 +7,7 @@ from html.parser import HTMLParser
 import numpy as np
 import pytest
 
+from hwsim.devices import find_device
 from models.errors import InputError
 from models.networks.shape import Mamba1Shape
 from reports import bench as module
@@ -43,7 +44,7 @@ def measured(monkeypatch):
 def run(names=("small",), precisions=("fp32", "w4a4"), works=("decode", "prefill"), **changes):
     arguments = {
         "threads": [1, 2], "tokens": 10, "repeats": 3, "compare": [], "watts_per_core": 8.0,
-        "designs": [], "out": None, "show": lambda line: None,
+        "designs": [], "board_watts": None, "out": None, "show": lambda line: None,
     }  # fmt: skip
     return bench(names, precisions, works, **arguments | changes)
 
@@ -90,6 +91,21 @@ def test_a_design_is_the_estimate_of_it():
     assert told.multiply_adds_per_second == 16 * 200e6
     assert told.design == "tiny memory.burst=4"
     assert told.tokens_per_second == pytest.approx(200e6 / told.cycles_per_token)
+    assert (told.joules_per_token, told.joules) == (None, "")
+
+
+@pytest.mark.usefixtures("measured")
+def test_power_of_a_board_is_assumed_or_what_its_file_has():
+    design = "tiny device=ulx3s-85f"
+    (static,), (assumed,) = (
+        run(designs=[design], board_watts=watts).designs for watts in (None, 2.0)
+    )
+    assert static.joules == "static"
+    assert static.joules_per_token == pytest.approx(
+        find_device("ulx3s-85f").number("static_w") / static.tokens_per_second
+    )
+    assert assumed.joules == "assumed"
+    assert assumed.joules_per_token == pytest.approx(2 / assumed.tokens_per_second)
 
 
 @pytest.mark.usefixtures("measured")
