@@ -16,7 +16,6 @@ from models.networks.oracle.mamba2 import (
     LayerState,
     LayerTensors,
     State,
-    advance,
     decode,
     layer_step_tensors,
     layer_tensors,
@@ -122,36 +121,6 @@ def test_one_mean_square_over_all_groups_is_seen(monkeypatch):
     )
     parameters, tokens, expected = recorded("groups")
     assert difference(prefill(parameters, tokens), expected) > 10 * BAR
-
-
-def test_the_scan_remembers():
-    """The recorded networks would be no test if their states decayed at once."""
-    parameters, tokens, _ = recorded("plain")
-    other = tokens.copy()
-    other[:, 0] = (other[:, 0] + 1) % parameters.shape.vocab
-    changed = np.abs(prefill(parameters, tokens) - prefill(parameters, other)).max(axis=(0, 2))
-    beyond_the_convolutions = parameters.shape.layers * (parameters.shape.conv - 1) + 1
-    assert changed[beyond_the_convolutions:20].min() > 10 * BAR
-
-
-def test_a_text_in_pieces_is_the_text():
-    parameters, tokens, _ = recorded("limit")
-    state, pieces = State.zeros(parameters.shape, (2,)), []
-    for part in (tokens[:, :1], tokens[:, 1:3], tokens[:, 3:40], tokens[:, 40:]):
-        logits, state = advance(parameters, state, part)
-        pieces.append(logits)
-    assert difference(np.concatenate(pieces, axis=1), prefill(parameters, tokens)) <= BAR
-
-
-@pytest.mark.parametrize("lead", [(), (1,), (2, 1)])
-def test_leading_axes_are_sequences_side_by_side(lead):
-    parameters, tokens, expected = recorded("groups")
-    tokens = tokens[0] if lead == () else tokens[: math.prod(lead)].reshape(*lead, -1)
-    logits = prefill(parameters, tokens)
-    expected = expected[0] if lead == () else expected[: math.prod(lead)]
-    assert logits.shape == (*tokens.shape, parameters.shape.vocab)
-    assert difference(logits.reshape(expected.shape), expected) <= BAR
-    assert difference(decode_all(parameters, tokens), logits) <= BAR
 
 
 @pytest.mark.parametrize("name", ["plain", "groups", "limit", "wide"])

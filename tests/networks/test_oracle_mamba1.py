@@ -8,7 +8,7 @@ import pytest
 
 from models.checkpoints.reader import read_network
 from models.networks.oracle import mamba1
-from models.networks.oracle.mamba1 import State, advance, decode, prefill
+from models.networks.oracle.mamba1 import State, decode, prefill
 from models.networks.oracle.scan import scan_channels
 from tests.networks.recordings import (
     BAR,
@@ -110,36 +110,6 @@ def test_a_function_left_out_is_seen(monkeypatch, function):
     parameters, tokens, expected = recorded("mamba1-plain")
     with np.errstate(over="ignore", invalid="ignore"):  # decays above 1
         assert not difference(prefill(parameters, tokens), expected) <= 10 * BAR
-
-
-def test_the_scan_remembers():
-    """The recorded networks would be no test if their states decayed at once."""
-    parameters, tokens, _ = recorded("mamba1-plain")
-    other = tokens.copy()
-    other[:, 0] = (other[:, 0] + 1) % parameters.shape.vocab
-    changed = np.abs(prefill(parameters, tokens) - prefill(parameters, other)).max(axis=(0, 2))
-    beyond_the_convolutions = parameters.shape.layers * (parameters.shape.conv - 1) + 1
-    assert changed[beyond_the_convolutions:20].min() > 10 * BAR
-
-
-def test_a_text_in_pieces_is_the_text():
-    parameters, tokens, _ = recorded("mamba1-narrow")
-    state, pieces = State.zeros(parameters.shape, (2,)), []
-    for part in (tokens[:, :1], tokens[:, 1:3], tokens[:, 3:40], tokens[:, 40:]):
-        logits, state = advance(parameters, state, part)
-        pieces.append(logits)
-    assert difference(np.concatenate(pieces, axis=1), prefill(parameters, tokens)) <= BAR
-
-
-@pytest.mark.parametrize("lead", [(), (1,), (2, 1)])
-def test_leading_axes_are_sequences_side_by_side(lead):
-    parameters, tokens, expected = recorded("mamba1-odd")
-    tokens = tokens[0] if lead == () else tokens[: math.prod(lead)].reshape(*lead, -1)
-    logits = prefill(parameters, tokens)
-    expected = expected[0] if lead == () else expected[: math.prod(lead)]
-    assert logits.shape == (*tokens.shape, parameters.shape.vocab)
-    assert difference(logits.reshape(expected.shape), expected) <= BAR
-    assert difference(decode_all(parameters, tokens), logits) <= BAR
 
 
 def test_the_scan_is_the_recurrence_of_every_state_number():
