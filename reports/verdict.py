@@ -32,7 +32,7 @@ def report(job: Job, result: dict[str, Any], build_seconds: float) -> RunReport:
     read = [*tokens, *expected[last:-1]]
     prediction = predict(config, len(tokens), job.new, job.memory, timeline_token=last, tokens=read)
     return RunReport(
-        model=asdict(shape),
+        model=asdict(shape) | {"recipe": quantized.recipe},
         design=json.loads(config.design.model_dump_json()),
         memory=asdict(job.memory),
         prompt=text_of(tokens),

@@ -200,6 +200,7 @@ def read_integers(folder: Path) -> QuantizedNetwork:
         layers=tuple(_layer(codes, f"layers.{index}.") for index in range(shape.layers)),
         final_norm=codes["final_norm"].astype(np.int64),
         head=_matrix(codes, "head."),
+        recipe=manifest.recipe["name"],
     )
 
 

@@ -60,6 +60,7 @@ class QuantizedNetwork:
 
     embedding   int (vocab, d_model)    codes of `precision.embedding`, in the smallest type
     final_norm  int (d_model,)          codes of `precision.norm_weight`, times sqrt(d_model)
+    recipe      name of that by which the float network was quantized
     """
 
     shape: Mamba2Shape
@@ -68,3 +69,4 @@ class QuantizedNetwork:
     layers: tuple[QuantizedLayer, ...]
     final_norm: Codes
     head: Matrix
+    recipe: str = "rtn"

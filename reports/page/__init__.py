@@ -30,6 +30,6 @@ def _subtitle(report: RunReport) -> str:
     shape, device = report.model, report.device.get("name")
     return (
         f"d_model {shape['d_model']}, {shape['heads']} heads of {shape['head_dim']}, state "
-        f"{shape['state']}, vocabulary {shape['vocab']:,}; "
+        f"{shape['state']}, vocabulary {shape['vocab']:,}; quantized by recipe {shape['recipe']}; "
         + (f"device {device}" if device else "no device named")
     )

@@ -83,6 +83,7 @@ def test_every_code_comes_back(shape, precision, tmp_path):
     before = made(shape, precision)
     after = read_integers(write(tmp_path, to_files(before, RECIPE, "0" * 64)))
     assert (after.shape, after.precision) == (before.shape, before.precision)
+    assert after.recipe == RECIPE["name"]
     theirs = dict(tensors_of(after))
     for name, codes in tensors_of(before):
         assert theirs[name].dtype == codes.dtype, name

@@ -25,6 +25,7 @@ SHAPE = {
     "tied": True,
     "norm_eps": 1e-5,
     "time_step_limit": (0.0, math.inf),
+    "recipe": "rtn",
 }
 DESIGN = {
     "name": "tiny",

@@ -6,6 +6,7 @@ A recipe changes no format but those that it names; how many bits weights and ac
 the precision's business, so that recipes can be compared at equal bits.
 """
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -91,10 +92,10 @@ def quantize_transformed(
     recipe: Recipe, parameters: NetworkParameters, precision: Precision, tokens: np.ndarray
 ) -> QuantizedNetwork:
     """The integers of a network that `transform_network` gave, in formats of `precision_of`."""
-    if recipe.rounding == "nearest":
-        return quantize_network(parameters, precision)
-    rounding = Compensated.measure(parameters, precision, tokens)
-    return quantize_network(parameters, precision, rounding)
+    rounding = None
+    if recipe.rounding == "compensated":
+        rounding = Compensated.measure(parameters, precision, tokens)
+    return replace(quantize_network(parameters, precision, rounding), recipe=recipe.name)
 
 
 def precision_of(recipe: Recipe, precision: Precision) -> Precision:
