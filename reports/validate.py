@@ -22,6 +22,7 @@ from models.errors import InputError
 from models.networks.machine import machine_config
 from models.networks.random import random_parameters
 from models.networks.shape import Mamba2Shape
+from models.precision import NAMED
 from reports.inputs import Show
 from reports.run import run_network
 
@@ -118,7 +119,8 @@ def _design(chance: random.Random, name: str) -> Design:
             },
             "order": pick(["interleaved", "naive"]),
             "state": {"placement": placement, "buffers": pick([1, 2])},
-            "precision": pick(["w8a8", "w4a8", "w4a4"]),
+            "precision": NAMED[pick(["w8a8", "w4a8", "w4a4"])].model_dump()
+            | {"hadamard": pick([False, True])},
         }
     )
 
@@ -179,6 +181,7 @@ def describe(pair: Pair) -> dict[str, Any]:
     design = pair.design.model_dump(exclude={"precision", "name"}, exclude_none=True)
     precision = pair.design.precision
     design["precision"] = f"w{precision.weight_bits}a{precision.activation_bits}"
+    design["hadamard"] = precision.hadamard
     return {"name": pair.name, "shape": shape, "design": design, "memory": asdict(pair.memory)}
 
 
