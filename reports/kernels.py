@@ -35,18 +35,15 @@ def scans(shape: Shape, tokens: int, threads: int) -> dict[tuple[str, str], Subj
     `C-like loop` is the recurrence as one would write it in C, on one thread.
     """
     arguments = _scan_arguments(shape, tokens)
+    ours: Callable[..., object] = scan
+    loop: Callable[..., object] = _loop_heads
     if isinstance(shape, Mamba1Shape):
-        calls: dict[tuple[str, str], Call] = {
-            ("puffadder", "scan"): lambda: scan_channels(*arguments),
-            ("C-like loop", "scan"): lambda: _loop_channels(*arguments),
-        }
-    else:
-        one_by_one: Callable[..., object] = partial(scan, chunked=False)
-        calls = {
-            ("puffadder", "chunks"): lambda: scan(*arguments),
-            ("puffadder", "scan"): lambda: one_by_one(*arguments),
-            ("C-like loop", "scan"): lambda: _loop_heads(*arguments),
-        }
+        ours, loop = scan_channels, _loop_channels
+    calls: dict[tuple[str, str], Call] = {
+        ("puffadder", "chunks"): partial(ours, *arguments, chunked=True),
+        ("puffadder", "scan"): partial(ours, *arguments, chunked=False),
+        ("C-like loop", "scan"): partial(loop, *arguments),
+    }
     return {name: _times(call, tokens, threads) for name, call in calls.items()}
 
 

@@ -15,6 +15,7 @@ import numpy as np
 from numba import njit, prange
 from numpy.typing import ArrayLike, NDArray
 
+from models.errors import InputError
 from models.formats import Codes
 from models.kernels.checks import require, require_block
 from models.kernels.matvec import KINDS, stored
@@ -50,15 +51,14 @@ class Packed:
 
 
 def require_packable(config: MatvecConfig) -> None:
-    """Refuse formats for which there are no packed products, by ValueError."""
+    """Refuse formats for which there are no packed products, by InputError."""
     if config.x.bits > 8 or config.weight.width > 8:
-        raise ValueError(
-            f"packed matvec codes and weights must have at most 8 bits, "
-            f"not {config.x.bits} and {config.weight.width}"
-        )
+        rule = f"must have at most 8 bits, not {config.x.bits} and {config.weight.width}"
+        raise InputError("packed matvec codes and weights", rule, "use fewer bits")
     for name, group in (("x.group", config.x.group), ("group", config.group)):
         if group % BLOCK:
-            raise ValueError(f"packed matvec {name} must be a multiple of {BLOCK}, not {group}")
+            rule = f"must be a multiple of {BLOCK}, not {group}"
+            raise InputError(f"packed matvec {name}", rule, f"choose a multiple of {BLOCK}")
 
 
 def pack(

@@ -14,6 +14,7 @@ import numpy as np
 from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from models.errors import InputError
 from models.formats import Codes
 from models.kernels.checks import require, require_block
 from models.kernels.packed.lanes import (
@@ -79,25 +80,27 @@ def unpacked(state: ScanState, config: ScanConfig) -> tuple[Codes, Codes]:
 
 
 def require_exact(config: ScanConfig) -> None:
-    """Refuse formats whose updates or codes would not be exact, by ValueError.
+    """Refuse formats whose updates or codes would not be exact, by InputError.
 
     An update is a multiple of the state's unit times `2**-update_shift`, and half of that is added;
     what passes `EXACT` bits is rounded, but then it saturates too.
     """
-    h, group = config.h, config.h.group
-    if h.bits > 8 or config.drive.drive.bits > 8 or config.b.bits > 8 or config.c.bits > 8:
-        raise ValueError(f"packed scan codes must have at most 8 bits, not {h}")
-    if not group == config.b.group == config.c.group or group > 1 << 16:
-        raise ValueError(f"packed scan b, c and h must share one group, not {group}")
+    h, b, c = config.h, config.b, config.c
+    bits = max(h.bits, config.drive.drive.bits, b.bits, c.bits)
+    if bits > 8:
+        rule = f"must have at most 8 bits, not {bits}"
+        raise InputError("packed scan codes of h, drive, b and c", rule, "use fewer bits")
+    if not h.group == b.group == c.group <= 1 << 16:
+        rule = f"must share one group of at most {1 << 16}, not {h.group}, {b.group} and {c.group}"
+        raise InputError("packed scan h, b and c", rule, "choose one group for the three")
     for name, format in (("state", h.source), ("o", config.o)):
         if format.width > 31:
-            raise ValueError(f"packed scan {name} must have at most 31 bits, not {format}")
+            rule = f"must have at most 31 bits, not {format.width}"
+            raise InputError(f"packed scan {name}", rule, "use a narrower format")
     bits = h.source.width + config.update_shift + 1
     if bits > EXACT:
-        raise ValueError(
-            f"packed scan updates must fit {EXACT} bits, not {bits}; narrow the state, the decay, "
-            "delta or B"
-        )
+        rule = f"must fit {EXACT} bits, not {bits}"
+        raise InputError("packed scan updates", rule, "narrow the state, the decay, delta or B")
 
 
 def _offset(config: ScanConfig) -> float:

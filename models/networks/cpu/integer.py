@@ -105,9 +105,9 @@ def _require_supported(precision: Precision, units: LayerUnits) -> None:
     try:
         require_packable(units.matvec)
         scan.require_exact(units.scan)
-    except ValueError as error:
+    except InputError as error:
         rule, _, way_out = str(error).partition("; ")
-        raise InputError(f"{place}:", rule, way_out or "choose a multiple of 8") from None
+        raise InputError(f"{place}:", rule, way_out) from None
 
 
 def _packed(matrix: Matrix, units: LayerUnits) -> Packed:

@@ -10,8 +10,9 @@ from models.kernels.float32.functions import exp, silu, softplus, softplus_into
 from models.networks.oracle import functions as oracle
 
 SMALLEST = np.finfo(np.float32).tiny
-# One float32 in 4,000, of every sign and exponent.
-EVERY = np.arange(0, 2**32, 4_001).astype(np.uint32).view(np.float32)
+# One float32 in 4,000, of every sign and exponent, and where each function was found worst.
+WORST = np.float32([26.690403, -16.651403, -2.7259033])
+EVERY = np.append(np.arange(0, 2**32, 4_001).astype(np.uint32).view(np.float32), WORST)
 
 
 @njit
@@ -37,21 +38,21 @@ def finite(x):
 def test_exp_is_as_exact_as_stated():
     x = finite(EVERY)
     with np.errstate(over="ignore"):
-        assert largest_error(exp, x, np.exp(x.astype(np.float64))) <= 0.9e-7
+        assert largest_error(exp, x, np.exp(x.astype(np.float64))) <= 0.85e-7
 
 
 def test_silu_is_as_exact_as_stated():
     x = finite(EVERY)
     x = x[x > -88]
     exact = x / (1 + np.exp(-x.astype(np.float64)))
-    assert largest_error(silu, x, exact) <= 1.8e-7
+    assert largest_error(silu, x, exact) <= 1.75e-7
 
 
 def test_softplus_is_as_exact_as_stated():
     x = finite(EVERY)
     wide = x.astype(np.float64)
     exact = np.maximum(wide, 0) + np.log1p(np.exp(-np.abs(wide)))
-    assert largest_error(softplus, x, exact) <= 2.4e-7
+    assert largest_error(softplus, x, exact) <= 2.29e-7
 
 
 @pytest.mark.parametrize(

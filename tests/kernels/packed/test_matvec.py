@@ -90,14 +90,17 @@ def test_refuses_vectors_and_matrices_that_do_not_fit():
 @pytest.mark.parametrize(
     ("config", "message"),
     [
-        (replace(W8A8, group=36), "packed matvec group must be a multiple of 8, not 36"),
+        (
+            replace(W8A8, group=36),
+            "packed matvec group must be a multiple of 8, not 36; choose a multiple of 8",
+        ),
         (
             replace(W8A8, x=Block(8, 4, Fixed(20, 12))),
-            "packed matvec x.group must be a multiple of 8, not 4",
+            "packed matvec x.group must be a multiple of 8, not 4; choose a multiple of 8",
         ),
         (
             replace(W8A8, weight=Fixed(9)),
-            "packed matvec codes and weights must have at most 8 bits, not 8 and 9",
+            "packed matvec codes and weights must have at most 8 bits, not 8 and 9; use fewer bits",
         ),
     ],
 )

@@ -91,11 +91,12 @@ def test_refuses_arrays_that_do_not_fit():
     [
         (
             Precision(scan_bits=9),
-            "packed scan codes must have at most 8 bits, not b9g8 of s28f16",
+            "packed scan codes of h, drive, b and c must have at most 8 bits, not 9; "
+            "use fewer bits",
         ),
         (
             Precision(state=Fixed(32, 20)),
-            "packed scan state must have at most 31 bits, not s32f20",
+            "packed scan state must have at most 31 bits, not 32; use a narrower format",
         ),
         (
             Precision(state=Fixed(31, 10)),

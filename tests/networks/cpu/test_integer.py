@@ -118,17 +118,32 @@ def test_refuses_unknown_tokens(token):
 @pytest.mark.parametrize(
     ("precision", "message"),
     [
-        (Precision(group=4), "packed matvec x.group must be a multiple of 8, not 4; "),
-        (Precision(scan_bits=10), "scan_bits must be at most 8, not 10; use fewer bits"),
+        (
+            Precision(group=4),
+            " packed matvec x.group must be a multiple of 8, not 4; choose a multiple of 8",
+        ),
+        (Precision(scan_bits=10), " scan_bits must be at most 8, not 10; use fewer bits"),
         (
             Precision(normed=Fixed(32, 12), weight_bits=4),
-            "normed must have at most 31 bits, not 32; ",
+            " normed must have at most 31 bits, not 32; use a narrower format",
         ),
-        (Precision(skip=Fixed(26, 10)), "skip must have at most 23 bits, not 26; "),
-        (Precision(state=Fixed(31, 10)), "packed scan updates must fit 53 bits, not 56; "),
+        (
+            Precision(skip=Fixed(26, 10)),
+            " skip must have at most 23 bits, not 26; use a narrower format",
+        ),
+        (
+            Precision(state=Fixed(32, 20)),
+            " packed scan state must have at most 31 bits, not 32; use a narrower format",
+        ),
+        (
+            Precision(state=Fixed(31, 10)),
+            " packed scan updates must fit 53 bits, not 56; "
+            "narrow the state, the decay, delta or B",
+        ),
     ],
 )
 def test_refuses_precisions_that_it_does_not_hold(precision, message):
     quantized = quantize_network(random_parameters(PLAIN), precision)
-    with pytest.raises(InputError, match=re.escape(message)):
+    place = "precision for the CPU's integer kernels:"
+    with pytest.raises(InputError, match=f"^{re.escape(place + message)}$"):
         Decoder(quantized)
