@@ -1,5 +1,6 @@
 """What the online rotation of out_proj's input costs a design: cycles, LUTs and memory."""
 
+from functools import cache
 from typing import Any
 
 from codegen.verilog import to_verilog
@@ -45,6 +46,7 @@ def rotation_price(
     }
 
 
+@cache
 def unit_cells(unit: HadamardConfig, target: str) -> dict[str, int]:
     """Cells of a Hadamard unit by type; seconds for one of some hundred points."""
     return cells(to_verilog(Hadamard(unit), "hadamard"), "hadamard", target)
