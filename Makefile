@@ -19,7 +19,7 @@ test: lint
 	$(PYTEST)
 
 quick: lint
-	$(PYTEST) -m "not verilog"
+	$(PYTEST) -m "not verilog and not slow"
 
 # Long measurements, outside of the tests; what they printed last is in reports/soak.md.
 soak: $(READY)

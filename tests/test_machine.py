@@ -99,6 +99,7 @@ def run_vectors(parameters, design, prompt, new):
     return config, settings, inputs, outputs
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("offer", "accept"), [(1.0, 1.0), (0.5, 0.5)])
 @pytest.mark.parametrize(
     ("shape", "parallelism", "precision", "order", "prompt", "new"),

@@ -55,6 +55,7 @@ def test_these_are_different_units():
     }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("offer", "accept"), [(1.0, 1.0), (0.5, 0.5)])
 @pytest.mark.parametrize("name", ["base_12", "base_1_narrow", "three_blocks"])
 def test_machine_agrees(name, offer, accept):

@@ -78,6 +78,7 @@ def spilled_words(config, states):
     return [word for h in states for word in state_words(unit, h)]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "willing"), [("plain", 1.0), ("single", 0.5), ("groups", 0.5), ("odd", 1.0)]
 )
