@@ -72,20 +72,16 @@ def bench(
     Raises InputError for unknown names, for a network that is named and does not fit the memory,
     for a comparison that cannot be made, and for a design that a network does not fit.
     """
-    for name in precisions:
-        if name not in PRECISIONS:
-            rule = f"must be one of {', '.join(PRECISIONS)}, not {name!r}"
-            raise InputError("precision", rule, "name one of these")
-    for name in works:
-        if name not in WORKS:
-            rule = f"must be one of {', '.join(WORKS)}, not {name!r}"
-            raise InputError("work", rule, "name one of these")
+    _require_known("precision", precisions, PRECISIONS)
+    _require_known("work", works, WORKS)
     for count in threads:
         if count > cores():
             rule = f"must be at most the {cores()} cores that there are, not {count}"
             raise InputError("threads", rule, "use fewer")
     named = {name: find_shape(name) for name in networks or SHAPES}
     modelled = list(_designs(named, precisions, designs, board_watts, show))
+    if out:
+        fresh_folder(out, RESULTS)  # what is wrong with it is told before anything is measured
     limits, rows, kernels = list[Limits](), list[Row](), list[Against]()
     refused = dict[str, str]()
     versions = {each: version(each) for each in ("puffadder", "numpy", "numba", "llvmlite")}
@@ -98,13 +94,14 @@ def bench(
                 raise
             refused[name] = str(error)
             continue
+        text = np.arange(tokens) % shape.vocab
         for group in groups:
             show(f"{name}: random weights, {', '.join(group)}")
             decoders = {precision: decoder_of(shape, precision) for precision in group}
             for count in threads:
                 show(f"{name}: measuring on {count} threads")
                 with ExitStack() as stack:
-                    subjects = dict(_subjects(decoders, works, count, tokens))
+                    subjects = dict(_subjects(decoders, works, count, text))
                     others = dict(_others(stack, compare, name, works, count, tokens, versions))
                     own = {READ: read_bandwidth(count), MULTIPLY: multiply_rate(count)}
                     found = interleaved({**own, **subjects, **others}, repeats)
@@ -124,10 +121,16 @@ def bench(
     }  # fmt: skip
     done = Bench(machine, versions, limits, rows, kernels, modelled, refused)
     if out:
-        fresh_folder(out, RESULTS)
         write_whole(out / "bench.html", render(done).encode())
         write_whole(out / "bench.json", done.to_json().encode())
     return done
+
+
+def _require_known(thing: str, names: Sequence[str], known: Sequence[str]) -> None:
+    for name in names:
+        if name not in known:
+            rule = f"must be one of {', '.join(known)}, not {name!r}"
+            raise InputError(thing, rule, "name one of these")
 
 
 def _designs(
@@ -170,10 +173,9 @@ def _groups(name: str, shape: Shape, precisions: Sequence[str]) -> list[list[str
 
 
 def _subjects(
-    decoders: Mapping[str, Decoder], works: Sequence[str], threads: int, tokens: int
+    decoders: Mapping[str, Decoder], works: Sequence[str], threads: int, text: np.ndarray
 ) -> Iterator[tuple[Key, Subject]]:
     """Of this process; integers have no prefill."""
-    text = np.arange(tokens)
     for precision, decoder in decoders.items():
         if "decode" in works:
             yield ("puffadder", "decode", precision), decoding(decoder, threads)

@@ -16,6 +16,7 @@ class Beside:
 
     bound                     what a token takes longest on: port, multipliers or scan
     bytes_per_token           read and written
+    macs_per_token            of the matrix products, which its matvec does; the scan has its own
     bytes_per_second          that its port sustains
     multiply_adds_per_second  of its matvec, each cycle
     joules_per_token          of an assumed power, or of the board's static power alone; where known

@@ -82,6 +82,13 @@ class Mamba2Shape:
         layer += self.proj_bias * (self.in_proj_rows + self.d_model)
         return self.layers * layer + self.vocab * self.d_model * (2 - self.tied) + self.d_model
 
+    @property
+    def macs_per_token(self) -> int:
+        """Multiplications with an addition for one token: products, convolution, scan and head."""
+        layer = (self.in_proj_rows + self.inner) * self.d_model
+        layer += self.conv_channels * self.conv + 2 * self.inner * self.state
+        return self.vocab * self.d_model + self.layers * layer
+
 
 @dataclass(frozen=True, kw_only=True)
 class Mamba1Shape:
@@ -122,6 +129,12 @@ class Mamba1Shape:
         layer += self.inner * (self.conv + self.conv_bias + self.dt_rank + self.state + 2)
         layer += self.proj_bias * (2 * self.inner + self.d_model)
         return self.layers * layer + self.vocab * self.d_model * (2 - self.tied) + self.d_model
+
+    @property
+    def macs_per_token(self) -> int:
+        """As of `Mamba2Shape`; the exponent delta * A is one more for each number of the state."""
+        channel = 3 * self.d_model + self.x_proj_rows + self.dt_rank + self.conv + 3 * self.state
+        return self.vocab * self.d_model + self.layers * self.inner * channel
 
 
 Shape = Mamba1Shape | Mamba2Shape

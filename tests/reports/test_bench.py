@@ -85,6 +85,28 @@ def test_results_are_files_that_agree(tmp_path):
 
 
 @pytest.mark.usefixtures("measured")
+def test_a_prefill_may_be_longer_than_the_vocabulary(monkeypatch):
+    read = []
+
+    def prefilling(decoder, text, threads):
+        read.append(text)
+        return lambda: 1.0
+
+    monkeypatch.setattr(module, "prefilling", prefilling)
+    run(precisions=["fp32"], works=["prefill"], tokens=2 * PLAIN.vocab, threads=[1])
+    assert len(read[0]) == 2 * PLAIN.vocab
+    assert read[0].max() == PLAIN.vocab - 1
+
+
+@pytest.mark.usefixtures("measured")
+def test_a_folder_that_cannot_be_is_told_before_anything_is_measured(tmp_path, monkeypatch):
+    monkeypatch.setattr(module, "decoder_of", lambda shape, precision: 1 / 0)
+    (tmp_path / "file").touch()
+    with pytest.raises(OSError, match="file"):
+        run(out=tmp_path / "file")
+
+
+@pytest.mark.usefixtures("measured")
 def test_a_design_is_the_estimate_of_it():
     (told,) = run(designs=["tiny memory.burst=4"]).designs
     assert told.macs_per_token >= PLAIN.vocab * PLAIN.d_model
@@ -176,7 +198,7 @@ def test_wrong_input(wrong, message):
 
 @pytest.mark.usefixtures("measured")
 @pytest.mark.parametrize("shape", [PLAIN, MAMBA1], ids=["mamba2", "mamba1"])
-def test_every_kernel_is_held_against_numpy_and_does_the_same(shape, monkeypatch):
+def test_every_kernel_is_held_against_numpy(shape, monkeypatch):
     monkeypatch.setattr(kernels, "SECONDS", 0)
     monkeypatch.setattr(kernels, "COLD_BYTES", 0)
     monkeypatch.setattr(subjects, "PAUSE", 0)

@@ -25,7 +25,7 @@ class Decoder(ABC):
     macs_per_token    multiplications with an addition in `decode`, of products and scan
     """
 
-    def __init__(self, parameters: Any, layers: Sequence[Any], layer_macs: int) -> None:
+    def __init__(self, parameters: Any, layers: Sequence[Any]) -> None:
         """`layers` have the arrays `conv` and `ssm`, the state; the rest is for `_advance`."""
         self.parameters = parameters
         self._layers = layers
@@ -35,7 +35,7 @@ class Decoder(ABC):
         state = sum(layer.conv.size + layer.ssm.size for layer in layers)
         self.weight_bytes: int = 4 * shape.parameters
         self.bytes_per_token: int = 4 * (read + 2 * state)
-        self.macs_per_token: int = table + shape.layers * layer_macs
+        self.macs_per_token: int = shape.macs_per_token
 
     @abstractmethod
     def _advance(self, u: Array, layer: Any) -> None:

@@ -60,7 +60,7 @@ class Decoder:
         read = _bytes(self._weights) + _bytes(self._head) + self._final_norm.nbytes
         self.weight_bytes: int = read + self._embedding.nbytes
         self.bytes_per_token: int = read + self._embedding[0].nbytes + 2 * _bytes(self._state)
-        self.macs_per_token: int = _macs(self.shape)
+        self.macs_per_token: int = self.shape.macs_per_token
 
     def start(self) -> None:
         """Forgets all tokens."""
@@ -205,9 +205,3 @@ def _shared(shape: Mamba2Shape, precision: Precision, weights: Weights) -> Share
 
 def _bytes(arrays: Sequence[np.ndarray]) -> int:
     return sum(array.nbytes for array in arrays)
-
-
-def _macs(shape: Mamba2Shape) -> int:
-    products = (shape.in_proj_rows + shape.inner) * shape.d_model
-    layer = products + shape.conv_channels * shape.conv + 2 * shape.inner * shape.state
-    return shape.vocab * shape.d_model + shape.layers * layer

@@ -29,10 +29,7 @@ class Decoder(decoder.Decoder):
     def __init__(self, parameters: Mamba1Parameters) -> None:
         shape = parameters.shape
         layers = [_layer(layer, shape) for layer in parameters.layers]
-        projections = 3 * shape.d_model + shape.x_proj_rows + shape.dt_rank
-        # The exponent delta * A is one product more than in Mamba-2.
-        scan = 3 * shape.state
-        super().__init__(parameters, layers, shape.inner * (projections + shape.conv + scan))
+        super().__init__(parameters, layers)
 
     def _advance(self, u: Array, layer: "_Layer") -> None:
         _advance(u, layer)

@@ -34,9 +34,7 @@ class Decoder(decoder.Decoder):
     def __init__(self, parameters: NetworkParameters) -> None:
         shape = parameters.shape
         layers = [_layer(layer, shape, parameters.rotated) for layer in parameters.layers]
-        projections = (shape.in_proj_rows + shape.inner) * shape.d_model
-        taps = shape.conv_channels * shape.conv
-        super().__init__(parameters, layers, projections + taps + 2 * shape.inner * shape.state)
+        super().__init__(parameters, layers)
 
     def _advance(self, u: Array, layer: "_Layer") -> None:
         _advance(u, layer)
