@@ -410,6 +410,29 @@ def bench(
     raise typer.Exit(MISMATCH if found.slower else 0)
 
 
+@app.command()
+def reproduce(
+    markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the page that is kept as reproduce.md.")
+    ] = False,
+    as_json: AsJson = False,
+) -> None:
+    """Compare the model of published accelerators with what their papers measured.
+
+    Tokens/s, watts and tokens/J of LightMamba, FastMamba, LowRank-SSM, FlightLLM and the rooflines
+    of GPUs, from the inputs in hwsim/published alone: paper, model, difference, and why. Beside
+    them puffadder's own design of the same parallelism, with its LM head. Inputs that are derived
+    or assumed are named, and so is what the energy model was fitted on.
+
+    Example: **puffadder reproduce --json**
+    """
+    from reports.reproduce import reproduce as reproduce_all
+
+    found = reproduce_all()
+    text = found.to_markdown() if markdown else found.to_text()
+    typer.echo(found.to_json() if as_json else text, nl=not markdown or as_json)
+
+
 def _working(what: str) -> AbstractContextManager[object]:
     """Says on a terminal's standard error what is being waited for; nothing elsewhere."""
     return Console(stderr=True).status(what)

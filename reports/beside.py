@@ -19,8 +19,8 @@ class Beside:
     macs_per_token            of the matrix products, which its matvec does; the scan has its own
     bytes_per_second          that its port sustains
     multiply_adds_per_second  of its matvec, each cycle
-    joules_per_token          of an assumed power, or of the board's static power alone; where known
-    joules                    which of them: assumed, static, or nothing
+    joules_per_token          of an assumed power, or modelled of the board; None without a board
+    joules                    which of them: assumed, modelled, or nothing
     """
 
     network: str
@@ -44,7 +44,7 @@ def beside(
     """The network on the design in the precision of that name.
 
     design  its name or file, and changes to it behind: `lightmamba-vck190 state.placement=memory`
-    watts   that the board takes, assumed; its file's static power stands for it where there is none
+    watts   that the board takes, assumed; the energy model stands for it where there is none
 
     Raises InputError for an unknown design, and when network or board do not fit it.
     """
@@ -54,20 +54,20 @@ def beside(
     told = estimate_network(shape, given, network, show=show)
     memory, numbers = memory_of(given), {name: each.value for name, each in told.numbers.items()}
     device = told.device
-    power = watts or (device.static_w if device else None)
+    speed, joules = numbers["tokens_per_second"], numbers.get("joules_per_token")
     multipliers = given.matvec.rows * given.matvec.columns
     return Beside(
         network=network,
         design=design,
         precision=precision,
         device=device.name if device else "",
-        tokens_per_second=numbers["tokens_per_second"],
+        tokens_per_second=speed,
         cycles_per_token=numbers["cycles_per_token"],
         bound=told.bounds.largest,
         bytes_per_token=numbers["bytes_read_per_token"] + numbers["bytes_written_per_token"],
         macs_per_token=told.bounds.multipliers * multipliers,
         bytes_per_second=memory.bandwidth,
         multiply_adds_per_second=multipliers * memory.clock_hz,
-        joules_per_token=power / numbers["tokens_per_second"] if power else None,
-        joules="assumed" if watts else "static" if power else "",
+        joules_per_token=watts / speed if watts else joules,
+        joules="assumed" if watts else "modelled" if joules else "",
     )

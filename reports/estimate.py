@@ -20,6 +20,8 @@ from models.networks.machine import MachineConfig, machine_config
 from models.networks.shape import Mamba2Shape
 from models.networks.shapes import MAMBA2_SHAPES, SHAPES, find_mamba2_shape
 from models.networks.stream import row_packet, spill_parts, token_packets
+from reports.energy import basis as energy_basis
+from reports.energy import design_energy
 from reports.inputs import Show, design_of, find_manifest, unheard
 from reports.run_report import unit_table
 
@@ -228,7 +230,20 @@ def _numbers(
         if design.clock_hz is None:
             keys["clock_hz"] = "clock_hz"
         numbers |= {name: _sourced(numbers[name], device, key) for name, key in keys.items()}
+        numbers |= _energy(machine, device, memory, cycles, (reads + writes) * size)
     return numbers
+
+
+def _energy(
+    machine: MachineConfig, device: Device, memory: MemoryModel, cycles: float, moved: float
+) -> dict[str, Number]:
+    energy = design_energy(machine, device, cycles, memory.clock_hz, moved)
+    return {
+        "joules_per_token": Number(
+            float(energy.total), "J", "modelled", energy_basis(energy, device)
+        ),
+        "watts": Number(float(energy.watts), "W", "modelled", "over the time of a token"),
+    }
 
 
 def _sourced(number: Number, device: Device, key: str) -> Number:
@@ -245,6 +260,8 @@ def _readable(number: Number) -> str:
         return f"{number.value / 1e6:,.0f} M"
     if number.unit == "B/s":
         return f"{number.value / 1e9:,.2f} G"
+    if number.unit in ("J", "W"):
+        return f"{number.value:,.3g}"
     return f"{number.value:,.2f}" if number.unit == "tokens/s" else f"{number.value:,.0f}"
 
 

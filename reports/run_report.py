@@ -25,6 +25,7 @@ class RunReport:
     traffic       words and bursts that were read from memory
     device        what the design runs on, where one was named
     resources     bits of on-chip memory by what they hold
+    energy        `reports.energy.energy_report` of a mean token; empty without a device
     rotation      `reports.rotation.rotation_price`
     quantization  `reports.error.layer_errors`; empty for a checkpoint of integers
     timelines     of one token, predicted and measured; for trace.json and the page only
@@ -42,6 +43,7 @@ class RunReport:
     traffic: dict[str, int] = field(default_factory=dict)
     device: dict[str, Any] = field(default_factory=dict)
     resources: dict[str, int] = field(default_factory=dict)
+    energy: dict[str, Any] = field(default_factory=dict)
     rotation: dict[str, Any] = field(default_factory=dict)
     quantization: dict[str, Any] = field(default_factory=dict)
     timelines: dict[str, Timeline] = field(default_factory=dict)

@@ -13,7 +13,9 @@ from models.beats import Beat
 from models.formats import Codes
 from models.networks.machine import MachineConfig
 from models.networks.mamba2 import Network, compiled
+from reports.energy import design_energy, energy_report
 from reports.error import layer_errors
+from reports.estimate import traffic
 from reports.job import Job, text_of
 from reports.rotation import rotation_price
 from reports.run_report import RunReport, UnitCycles
@@ -55,6 +57,7 @@ def report(job: Job, result: dict[str, Any], build_seconds: float) -> RunReport:
         traffic={"words": result["words"], "bursts": result["bursts"]},
         device=_device(config),
         resources={name: memory.total_bits for name, memory in memories(config).items()},
+        energy=run_energy(job, result),
         rotation=rotation_price(config, len(tokens), job.new, job.memory, read),
         quantization=layer_errors(job.parameters, network, read) if job.parameters else {},
         timelines={"predicted": prediction.timeline, "measured": result["timeline"]},
@@ -103,6 +106,17 @@ def _device(config: MachineConfig) -> dict[str, Any]:
         return {}
     blocks = place(memories(config), device).blocks
     return {"name": device.name, "part": device.part, "blocks": blocks}
+
+
+def run_energy(job: Job, result: dict[str, Any]) -> dict[str, Any]:
+    """`reports.energy.energy_report` of a mean token; empty where the design names no board."""
+    config, tokens = job.config, len(result["token_edges"])
+    device = device_of(config.design)
+    if device is None or not tokens:
+        return {}
+    cycles, clock = result["token_edges"][-1] / tokens, job.memory.clock_hz
+    moved = sum(traffic(config)) * config.fetch.port_bits // 8
+    return energy_report(design_energy(config, device, cycles, clock, moved), device)
 
 
 def _logits(beat: Beat, words: list[str], vocab: int) -> Codes:

@@ -85,8 +85,13 @@ class Mamba2Shape:
     @property
     def macs_per_token(self) -> int:
         """Multiplications with an addition for one token: products, convolution, scan and head."""
+        layer = self.conv_channels * self.conv + 2 * self.inner * self.state
+        return self.products_per_token + self.layers * layer
+
+    @property
+    def products_per_token(self) -> int:
+        """Of these, those of the linear layers: in_proj, out_proj and the head."""
         layer = (self.in_proj_rows + self.inner) * self.d_model
-        layer += self.conv_channels * self.conv + 2 * self.inner * self.state
         return self.vocab * self.d_model + self.layers * layer
 
 

@@ -163,7 +163,7 @@ def _beside(rows: Sequence[Row], designs: Sequence[Beside]) -> Html | None:
                 f"{each.tokens_per_second:,.2f}",
                 f"{each.tokens_per_second / row.tokens_per_second.median:.2f}",
                 f"{each.bytes_per_token / 1e6:,.1f}",
-                _joules(each))],
+                "" if each.joules_per_token is None else f"{each.joules_per_token:.3g}")],
             tag("td", each.bound))
         for each, row in pairs
     ]  # fmt: skip
@@ -174,18 +174,11 @@ def _beside(rows: Sequence[Row], designs: Sequence[Beside]) -> Html | None:
         "The same network at the same precision, code for code: measured on the CPU, predicted for "
         "the accelerator by the engine that `puffadder validate` holds against the simulated "
         "hardware. Its joules are those of an assumed power of the board (`--board-watts`), or "
-        "more than those of its static power.",
+        "modelled of its chip and memory, within a factor that `puffadder estimate` tells.",
         tag("div", tag("table", tag("tr", [tag("th", name) for name in names]), rows_told,
                        class_="facts"), class_="wide"),
         tags=sorted({"measured", "modelled", *(row.joules for row in rows)}),
     )  # fmt: skip
-
-
-def _joules(each: Beside) -> str:
-    """Of a token; more than that, where only the static power is known."""
-    if each.joules_per_token is None:
-        return ""
-    return f"{'over ' if each.joules == 'static' else ''}{each.joules_per_token:.3g}"
 
 
 def _own(bench: Bench, network: str) -> list[Row]:
