@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from hwsim import passes
 from hwsim.devices import memory_of
+from hwsim.distinct import distinct
 from hwsim.memory import MemoryModel
 from hwsim.units.activate import ActivateTiming
 from hwsim.units.argmax import ArgmaxTiming
@@ -285,22 +286,8 @@ def _longest(design: Design) -> Design:
 
 def _distinct(table: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Each parallelism with a precision once, as rows, and the row of each design."""
-    number = np.zeros(len(table), np.int64)
-    values = []
-    for name in PARALLELISM:
-        column = table[name]
-        used = np.flatnonzero(np.bincount(column))
-        place = np.zeros(used[-1] + 1, np.int64)
-        place[used] = np.arange(len(used))
-        number = number * len(used) + place[column]
-        values.append(used)
-    sizes = [len(used) for used in values]
-    met = np.flatnonzero(np.bincount(number, minlength=prod(sizes)))
-    row = np.zeros(prod(sizes), np.int64)
-    row[met] = np.arange(len(met))
-    places = np.unravel_index(met, sizes)
-    columns = [used[place] for used, place in zip(values, places, strict=True)]
-    return np.stack(columns, axis=1), row[number]
+    first, which = distinct([table[name] for name in PARALLELISM])
+    return np.stack([table[name][first] for name in PARALLELISM], axis=1), which
 
 
 def _units_table(

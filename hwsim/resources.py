@@ -3,15 +3,19 @@
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
+import numpy as np
+
 from hwsim.devices import Blocks, Device
 from hwsim.units.matvec import MatvecTiming
 from hwsim.units.scan import ScanTiming
 from models.beats import STEP, Beat, fixed_beat
 from models.errors import InputError
-from models.networks.layer import queue_depths
+from models.networks.layer import LayerUnits, queue_depths
 from models.networks.machine import MachineConfig
+from models.networks.shape import Mamba2Shape
 from models.tables import Table
 from models.units.discretize import MANTISSA
+from models.units.fetch import Counts
 from models.units.hadamard import HadamardConfig
 from models.units.matvec import MatvecConfig
 from models.units.norm import ROOTS
@@ -66,18 +70,33 @@ def memories(machine: MachineConfig) -> dict[str, Storage]:
 
     The last beat of a queue waits in registers and is not counted.
     """
-    found = dict(_queues(machine)) | dict(_unit_memories(machine))
+    behind_port = {
+        f"fetch.{target.name}": _queue(machine.fetch.waiting(index), target.depth)
+        for index, target in enumerate(machine.fetch.targets)
+    }
+    if machine.spill:
+        bursts = int(write_bursts(machine.port.outstanding))
+        behind_port["write.bursts"] = Storage(bursts, BURST_BITS)
+    return behind_port | standing(machine.shape, machine.units)
+
+
+def standing(shape: Mamba2Shape, units: LayerUnits) -> dict[str, Storage]:
+    """The memories that are not behind the port, and alike for every port."""
+    found = dict(_queues(shape, units)) | dict(_unit_memories(units))
     return {name: storage for name, storage in found.items() if storage.total_bits}
+
+
+def write_bursts(outstanding: Counts) -> Counts:
+    """Bursts, or arrays of them, of which the lengths wait for words to be written."""
+    return np.maximum(SHORTEST_QUEUE, outstanding) - 1
 
 
 def total_bits(found: Memories) -> int:
     return sum(storage.total_bits for storage in found.values())
 
 
-def _queues(machine: MachineConfig) -> Iterator[tuple[str, Storage]]:
-    units, depths = machine.units, queue_depths(machine.shape, machine.units)
-    for index, target in enumerate(machine.fetch.targets):
-        yield f"fetch.{target.name}", _queue(machine.fetch.waiting(index), target.depth)
+def _queues(shape: Mamba2Shape, units: LayerUnits) -> Iterator[tuple[str, Storage]]:
+    depths = queue_depths(shape, units)
     beats = {
         "looped": units.residual.o_beat,
         "kept": units.residual.i_beat,
@@ -94,13 +113,9 @@ def _queues(machine: MachineConfig) -> Iterator[tuple[str, Storage]]:
     if units.hadamard:
         steps = _queue(STEP)
         yield "hadamard.steps", Storage(steps.words, steps.bits, copies=2)
-    if machine.spill:
-        bursts = max(SHORTEST_QUEUE, machine.port.outstanding)
-        yield "write.bursts", Storage(bursts - 1, BURST_BITS)
 
 
-def _unit_memories(machine: MachineConfig) -> Iterator[tuple[str, Storage]]:
-    units = machine.units
+def _unit_memories(units: LayerUnits) -> Iterator[tuple[str, Storage]]:
     norm, conv, discretize = units.norm, units.conv1d, units.discretize
     longest = norm.channels // norm.lanes
     held = Storage(max(SHORTEST_QUEUE, longest + 1) - 1, norm.i_beat.bits + 1)  # and whether last

@@ -6,7 +6,7 @@ range and a number of segments; its largest error is measured over every input c
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Literal
 
 import numpy as np
@@ -141,21 +141,28 @@ def _holding(codes: Codes, frac: int) -> Fixed:
     return Interval(low, high, frac).format("table entries", "use fewer fractional bits")
 
 
+_once = lru_cache(maxsize=64)  # entries are computed when they are first read
+
+
+@_once
 def silu(i: Fixed, o: Fixed) -> Table:
     """SiLU over -16..16 in 256 segments; outside, it is 0 or its input within 2e-6."""
     return Table("silu", i, o, -16 << i.frac, i.frac - 3, 256, above="input")
 
 
+@_once
 def softplus(i: Fixed, o: Fixed) -> Table:
     """Softplus over -16..16 in 256 segments; outside, it is 0 or its input within 2e-7."""
     return Table("softplus", i, o, -16 << i.frac, i.frac - 3, 256, above="input")
 
 
+@_once
 def exp2_negative(i: Fixed, o: Fixed) -> Table:
     """`2**-x` for a fraction x in 0..1, never above the function: the mantissa of a decay."""
     return Table("exp2_negative", i, o, 0, i.frac - 8, 256, above="refused", rounding="down")
 
 
+@_once
 def rsqrt(i: Fixed, o: Fixed) -> Table:
     """`1 / sqrt(x)` for a mantissa x in 1..4."""
     return Table("rsqrt", i, o, 1 << i.frac, i.frac - 6, 192, above="refused")

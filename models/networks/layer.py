@@ -96,6 +96,11 @@ def layer_units(shape: Mamba2Shape, design: Design, layers: int = 1) -> LayerUni
 
 def _layer_units(shape: Mamba2Shape, design: Design, p: Precision, layers: int) -> LayerUnits:
     _require_parallelism(shape, design)
+    if p.embedding.frac > p.stream.frac:
+        raise ValueError(
+            f"precision.embedding must have at most the {p.stream.frac} fractional bits of stream, "
+            f"not {p.embedding}; use fewer fractional bits"
+        )
     lanes, columns = design.lanes, design.matvec.columns
     normed = shape.inner // shape.groups
     norm = NormConfig(

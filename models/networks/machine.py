@@ -1,19 +1,18 @@
 """The machine: what a whole network needs besides a layer's units, from a shape and a design."""
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
-from models.beats import STEP, Beat, fixed_beat
+from models.beats import Beat, fixed_beat
 from models.counters import counters
 from models.design import Design
 from models.errors import InputError
 from models.formats import Fixed
 from models.memory_port import ReadPortConfig
-from models.networks.layer import LayerUnits, layer_units, padded_heads
+from models.networks.layer import LayerUnits, layer_units
+from models.networks.queues import depths, loads, target_beats
 from models.networks.shape import Mamba2Shape
-from models.networks.steps import head_steps, layer_steps
 from models.units.argmax import ArgmaxConfig
-from models.units.fetch import FetchConfig, Target, per_word
+from models.units.fetch import FetchConfig, Target
 from models.units.spill import SpillConfig
 
 EMBEDDED, LOOPED = 0, 1
@@ -58,12 +57,6 @@ def machine_config(shape: Mamba2Shape, design: Design) -> MachineConfig:
     Raises InputError when the design does not fit the network.
     """
     units, precision = layer_units(shape, design, shape.layers), design.precision
-    if precision.embedding.frac > precision.stream.frac:
-        raise InputError(
-            f"design {design.name}: precision.embedding", f"must have at most the "
-            f"{precision.stream.frac} fractional bits of stream, not {precision.embedding}",
-            "use fewer fractional bits",
-        )  # fmt: skip
     try:
         memory = design.memory
         port = ReadPortConfig(memory.port_bits, burst=memory.burst, outstanding=memory.outstanding)
@@ -89,60 +82,9 @@ def _spill(design: Design, units: LayerUnits) -> SpillConfig | None:
 
 
 def _targets(shape: Mamba2Shape, design: Design, units: LayerUnits) -> tuple[Target, ...]:
-    """Ports and their queues: a layer's small weights and steps wait there as a whole, since
-    behind them in the stream come the matrices during which they are used. Steps of the head, for
-    which the first layer's of the next token need not wait, take words of their own.
-    """
-    lanes, spill = units.lanes, _spill(design, units)
-    embedded = fixed_beat(lanes, x=design.precision.embedding)
-    beats = units.fed | ({"spills": spill.step_beat} if spill else {})
-    beats |= {"sources": STEP, "embedding": embedded}
-    several = {name: per_word(beat, design.memory.port_bits) for name, beat in beats.items()}
-
-    def places(name: str, part: int) -> int:
-        return -(-part // several[name])
-
-    small = {
-        "norm": (shape.d_model + shape.inner) // lanes,
-        "conv": shape.conv_channels // lanes,
-        "heads": padded_heads(shape, lanes) // lanes,
-        "bias": -(-units.matvec.max_rows // units.matvec.rows),
-        "embedding": shape.d_model // lanes,
-    }
-    waiting = {name: places(name, part) for name, part in small.items() if name in beats}
-    layer, head = layer_steps(shape, units), head_steps(shape, units)
-    waiting |= {
-        name: places(name, len(words)) + places(name, len(head.get(name, [])))
-        for name, words in layer.items()
-    }
-    waiting |= _matrix_places(shape, design, units, places)
-    if spill and design.state.buffers > 1:
-        parts = spill.lengths(units.scan.head_words)
-        waiting["state"] = design.state.buffers * sum(places("state", part) for part in parts)
-    # A word keeps its place until the last of its beats has left.
-    depths = {name: waiting.get(name, 0) + (several[name] > 1) for name in beats}
-    return tuple(Target(name, beat, max(3, depths[name])) for name, beat in beats.items())
-
-
-def _matrix_places(
-    shape: Mamba2Shape, design: Design, units: LayerUnits, places: Callable[[str, int], int]
-) -> dict[str, int]:
-    """Places for the weights that wait before the multipliers, and for the scales that they need.
-
-    Behind the weights of the tile that is multiplied wait those of whole tiles, and a tile's scales
-    come before its weights: so do not hold them up for room.
-    """
-    prefetch, matvec = design.memory.prefetch, units.matvec
-    tiles = [
-        (columns // matvec.columns, -(-columns // matvec.group))
-        for columns in (shape.d_model, shape.inner)
-    ]
-    weights = max(
-        prefetch // tile * places("weights", tile) + places("weights", prefetch % tile)
-        for tile, _ in tiles
-    )
-    ahead = max(3, weights + 1)
-    scales = max(
-        (ahead // places("weights", tile) + 2) * places("scales", groups) for tile, groups in tiles
-    )
-    return {"weights": weights, "scales": scales}
+    """Ports and their queues."""
+    precision, memory = design.precision, design.memory
+    waiting = loads(shape, units, precision)
+    places = depths(waiting, memory.port_bits, memory.prefetch, design.state.buffers)
+    beats = target_beats(units, precision)
+    return tuple(Target(name, beat, int(places[name])) for name, beat in beats.items())

@@ -7,6 +7,7 @@ Weight image, hardware and schedule read it here.
 """
 
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
@@ -43,6 +44,7 @@ class InProjOrder:
     sections: tuple[Section, ...]
 
 
+@lru_cache(maxsize=64)
 def in_proj_order(
     shape: Mamba2Shape, lanes: int, tile: int, order: Order = "interleaved"
 ) -> InProjOrder:
@@ -64,8 +66,10 @@ def in_proj_order(
     missing = -sum(len(rows) for _, rows in parts) % tile
     if missing:
         parts.append(("dropped", np.full(missing, PADDING)))
+    rows = np.concatenate([rows for _, rows in parts])
+    rows.flags.writeable = False  # shared by all who ask for this order
     return InProjOrder(
-        rows=np.concatenate([rows for _, rows in parts]),
+        rows=rows,
         sections=tuple(Section(target, len(rows) // lanes) for target, rows in parts),
     )
 

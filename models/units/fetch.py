@@ -6,7 +6,7 @@ The stream is a sequence of packets, a header word and its payload: `repeats` ti
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -15,6 +15,8 @@ from models.beats import Beat, Field, fixed_beat
 from models.formats import Fixed
 
 Octets = NDArray[np.uint8]
+Counts = Any
+"""A count, or an array of counts, of one configuration each."""
 
 INDEX = Fixed(4, signed=False)
 BEATS = Fixed(16, signed=False)
@@ -94,11 +96,11 @@ class FetchConfig:
 
     def per_word(self, target: int) -> int:
         """Beats of a target that travel in one word, at most."""
-        return per_word(self.targets[target].beat, self.port_bits)
+        return int(per_word(self.targets[target].beat.bits, self.port_bits))
 
     def span(self, target: int) -> int:
         """Words that one beat of a target takes."""
-        return -(-self.targets[target].beat.bits // self.port_bits)
+        return span(self.targets[target].beat.bits, self.port_bits)
 
     def waiting(self, target: int) -> Beat:
         """What a place of a target's queue holds: a beat, or the bits of several in a word.
@@ -109,12 +111,12 @@ class FetchConfig:
         if most == 1:
             return beat
         bits = Field("bits", Fixed(1, signed=False), most * beat.bits)
-        last = Field("last", Fixed((most - 1).bit_length(), signed=False))
+        last = Field("last", Fixed(int(last_bits(most)), signed=False))
         return Beat((bits, last))
 
     def places(self, target: int, beats: int) -> int:
-        """Places of its queue that a part of `beats` beats takes: parts do not share a word."""
-        return -(-beats // self.per_word(target))
+        """Places of its queue that a part of `beats` beats takes."""
+        return places(beats, self.per_word(target))
 
     def words(self, target: int, beats: int) -> int:
         """Words of a part of `beats` beats."""
@@ -125,9 +127,29 @@ class FetchConfig:
         return header.repeats * sum(self.words(*part) for part in header.parts)
 
 
-def per_word(beat: Beat, port_bits: int) -> int:
-    """Beats that travel in one word of a port, at most."""
-    return max(1, port_bits // beat.bits)
+def per_word(bits: Counts, port_bits: Counts) -> Counts:
+    """Beats of `bits` that travel in one word of a port, at most."""
+    return np.maximum(1, port_bits // bits)
+
+
+def span(bits: Counts, port_bits: Counts) -> Counts:
+    """Words that one beat of `bits` takes."""
+    return -(-bits // port_bits)
+
+
+def places(beats: Counts, several: Counts) -> Counts:
+    """Places that a part of `beats` beats takes, `several` in a word that parts do not share."""
+    return -(-beats // several)
+
+
+def last_bits(several: Counts) -> Counts:
+    """Bits that say which of the `several` beats of a word is the last."""
+    return np.frexp(several - 1)[1]
+
+
+def waiting_bits(bits: Counts, several: Counts) -> Counts:
+    """Bits of a place of a queue, as of `FetchConfig.waiting`."""
+    return several * bits + last_bits(several)
 
 
 @dataclass(frozen=True)

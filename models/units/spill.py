@@ -8,9 +8,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
+import numpy as np
+
 from models.beats import Beat, fixed_beat
 from models.formats import Fixed
-from models.units.fetch import BEATS, FetchConfig, Packet, Target, pack
+from models.units.fetch import BEATS, Counts, FetchConfig, Packet, Target, pack
 
 PLACE = Fixed(32, signed=False)
 WORDS = Fixed(16, signed=False)
@@ -69,7 +71,7 @@ class SpillConfig:
     @property
     def most_beats(self) -> int:
         """Beats of the longest part that a step can say."""
-        return min(BEATS.max_code, WORDS.max_code // self.span)
+        return int(most_beats(self.span))
 
     def lengths(self, beats: int) -> list[int]:
         """Beats of each of the parts in which `beats` beats travel."""
@@ -91,6 +93,11 @@ class SpillConfig:
                 "use a wider port"
             )
         return Part(place, self._packing.words(0, beats), beats)
+
+
+def most_beats(span: Counts) -> Counts:
+    """Beats of the longest part that a step can say, of `span` words each."""
+    return np.minimum(BEATS.max_code, WORDS.max_code // span)
 
 
 def spill(
