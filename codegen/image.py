@@ -1,6 +1,6 @@
 """Weights as words: what a layer is fed for a token, and the memory image of a whole network."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -21,6 +21,7 @@ from models.networks.stream import (
     row_packet,
     spill_parts,
 )
+from models.registers import image_addresses
 from models.units.conv1d import pack_weights
 from models.units.fetch import Packet, pack
 from models.units.spill import Part
@@ -33,19 +34,21 @@ PAGE = 4096
 class Image:
     """What the accelerator reads: the stream of every token, and a row for each token.
 
-    Words of the port's width, the lowest octets first in memory. `stream` starts at 0, of which the
-    `prefix` first words can be read before the token is known; row r of the embedding, `row_words`
-    long, at `embedding + r * row_words * port octets`.
+    Words as wide as the `ports` together, the lowest octets first in memory; of each word, every
+    port's memory holds its part at the same place, the first port's the lowest octets. `stream`
+    starts at 0, of which the `prefix` first words can be read before the token is known; row r of
+    the embedding, `row_words` long, at `embedding + r * row_words * octets`.
     """
 
     port_bits: int
     stream: list[int]
     prefix: int
     rows: list[list[int]]
+    ports: int = 1
 
     @property
     def octets(self) -> int:
-        """Octets of a word."""
+        """Octets of a word behind each port, the step of its addresses."""
         return self.port_bits // 8
 
     @property
@@ -54,15 +57,20 @@ class Image:
 
     @property
     def embedding(self) -> int:
-        """Address of the first row of the embedding."""
+        """Address of the first row of the embedding, behind each port."""
         return -(-len(self.stream) * self.octets // PAGE) * PAGE
 
     def settings(self, prompt: int, new: int, base: int = 0) -> dict[str, int]:
-        """Registers of `models.registers` for a run, with the image at address `base`."""
-        return {
+        """Registers of `models.registers` for a run, with the image at address `base`.
+
+        The parts of several ports lie one after the other, each at a whole page.
+        """
+        size = self.embedding + len(self.rows) * self.row_words * self.octets
+        pages = -(-size // PAGE) * PAGE
+        places = {name: base + at * pages for at, name in enumerate(image_addresses(self.ports))}
+        return places | {
             "prompt_tokens": prompt,
             "new_tokens": new,
-            "image_address": base,
             "image_words": len(self.stream),
             "prefix_words": self.prefix,
             "embedding_address": base + self.embedding,
@@ -70,11 +78,47 @@ class Image:
             "embedding_words": self.row_words,
         }
 
+    @property
+    def names(self) -> list[str]:
+        """Files of the image, one for each port.
+
+        >>> Image(64, [], 0, [], ports=2).names
+        ['image.0.bin', 'image.1.bin']
+        """
+        if self.ports == 1:
+            return ["image.bin"]
+        return [f"image.{port}.bin" for port in range(self.ports)]
+
+    def files(self) -> dict[str, bytes]:
+        """What lies in memory from address 0, by the file's name."""
+        return dict(zip(self.names, striped(self.to_bytes(), self.ports, self.octets), strict=True))
+
     def to_bytes(self) -> bytes:
-        """The image as it lies in memory, from address 0."""
-        stream = b"".join(word.to_bytes(self.octets, "little") for word in self.stream)
-        rows = b"".join(word.to_bytes(self.octets, "little") for row in self.rows for word in row)
-        return stream.ljust(self.embedding, b"\0") + rows
+        """The words of the image one after the other, with those between stream and embedding."""
+        octets = self.ports * self.octets
+        stream = b"".join(word.to_bytes(octets, "little") for word in self.stream)
+        rows = b"".join(word.to_bytes(octets, "little") for row in self.rows for word in row)
+        return stream.ljust(self.ports * self.embedding, b"\0") + rows
+
+
+def striped(words: bytes, ports: int, octets: int) -> list[bytes]:
+    """What the memory of each port holds of `words`: of each, `octets` octets.
+
+    >>> striped(b"aAbBcC", ports=2, octets=1)
+    [b'abc', b'ABC']
+    """
+    parts = np.frombuffer(words, np.uint8).reshape(-1, ports, octets)
+    return [parts[:, port].tobytes() for port in range(ports)]
+
+
+def joined(parts: Sequence[bytes], octets: int) -> bytes:
+    """The reverse of `striped`.
+
+    >>> joined([b"abc", b"ABC"], octets=1)
+    b'aAbBcC'
+    """
+    memories = [np.frombuffer(part, np.uint8).reshape(-1, octets) for part in parts]
+    return np.stack(memories, axis=1).tobytes()
 
 
 def network_image(quantized: QuantizedNetwork, machine: MachineConfig) -> Image:
@@ -92,7 +136,8 @@ def network_image(quantized: QuantizedNetwork, machine: MachineConfig) -> Image:
         pack(_filled([row_packet(machine)], {"embedding": words}), config)
         for words in (machine.embedding_beat.pack(x=row) for row in quantized.embedding)
     ]
-    return Image(config.port_bits, pack(packets, config), prefix_words(machine), rows)
+    stream, prefix = pack(packets, config), prefix_words(machine)
+    return Image(machine.port.port_bits, stream, prefix, rows, machine.ports)
 
 
 def _filled(layouts: Iterable[PacketLayout], words: Words) -> Iterator[Packet]:

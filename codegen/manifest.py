@@ -42,6 +42,7 @@ def manifest(contents: Contents, files: dict[str, bytes], origin: Origin) -> str
         "design": design,
         "image": {
             "port_bits": image.port_bits,
+            "ports": image.ports,
             "stream_words": len(image.stream),
             "prefix_words": image.prefix,
             "embedding_address": image.embedding,

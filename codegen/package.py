@@ -46,7 +46,7 @@ def package(
     The same arguments give the same bytes. Raises InputError for a clock that no FPGA has.
     """
     require_clock(clock_hz)
-    accelerator, registers = Accelerator(config), register_map(config.counters)
+    accelerator, registers = Accelerator(config), register_map(config.counters, config.ports)
     token_octets = len(accelerator.s_axis_tokens_tdata) // 8
     layout = Layout.of(image, token_octets)
     ip = Ip(TOP, origin, ports_of(accelerator), registers)
@@ -61,7 +61,7 @@ def package(
         "clocks.xdc": clock_constraint(ip, clock_hz),
     }
     files = {name: text.encode() for name, text in texts.items()}
-    files["image.bin"] = image.to_bytes()
+    files |= image.files()
     contents = Contents(TOP, config, image, ip.ports, clock_hz)
     return Package(files | {MANIFEST: manifest(contents, files, origin).encode()}, image)
 

@@ -28,7 +28,8 @@ MEANINGS = {
 class Layout:
     """Where things are in the weight image, and what a transfer of tokens holds.
 
-    `image_words`, `prefix_words` and `row_words` count words of the port, the rest are bytes.
+    `image_words`, `prefix_words` and `row_words` count words of a port, the rest but `vocab` and
+    `ports` are bytes, of the image behind each port.
     """
 
     image_words: int
@@ -39,6 +40,7 @@ class Layout:
     image_bytes: int
     token_bytes: int
     vocab: int
+    ports: int = 1
 
     @classmethod
     def of(cls, image: Image, token_bytes: int) -> "Layout":
@@ -52,6 +54,7 @@ class Layout:
             image_bytes=image.embedding + rows * stride,
             token_bytes=token_bytes,
             vocab=rows,
+            ports=image.ports,
         )
 
     def by_name(self) -> dict[str, tuple[int, str]]:
@@ -65,6 +68,7 @@ class Layout:
             "IMAGE_BYTES": (self.image_bytes, "bytes of the image, embedding included"),
             "TOKEN_BYTES": (self.token_bytes, "bytes of a transfer of a token, the lowest first"),
             "VOCAB": (self.vocab, "tokens that there are"),
+            "PORTS": (self.ports, "memory ports, each with a file of the image"),
         }
 
 
@@ -137,8 +141,23 @@ def markdown(registers: dict[str, Register], layout: Layout, origin: Origin) -> 
             "|---|---|---|",
             *values,
             "",
+            *_striped_lines(layout),
         ]
     )
+
+
+def _striped_lines(layout: Layout) -> list[str]:
+    """Where the parts of an image of several ports belong."""
+    if layout.ports == 1:
+        return []
+    return [
+        f"Each word is read from {layout.ports} ports, its lowest octets from `m_axi_read`, the "
+        "next from `m_axi_read_1` and so on. image.0.bin lies at IMAGE_ADDRESS in the memory of "
+        "`m_axi_read`, image.1.bin at IMAGE_ADDRESS_1 in that of `m_axi_read_1`; sizes, offsets "
+        "and words are of each. Start every image at a multiple of 4096. Ports wait for each "
+        "other: none may need the others' data to be taken before it gets its own.",
+        "",
+    ]
 
 
 def _counter_lines(registers: dict[str, Register]) -> list[str]:

@@ -43,6 +43,8 @@ FINEST = 4096
 class MemoryModel:
     """A memory behind a read port; times in cycles of the port's clock.
 
+    Several ports that are read in step, each with such a memory, are one of all their `port_bits`.
+
     >>> MemoryModel(port_bits=256, clock_hz=400e6, latency=60, fraction=0.9375).bandwidth
     12000000000.0
     """

@@ -76,7 +76,7 @@ def memories(machine: MachineConfig) -> dict[str, Storage]:
     }
     if machine.spill:
         bursts = int(write_bursts(machine.port.outstanding))
-        behind_port["write.bursts"] = Storage(bursts, BURST_BITS)
+        behind_port["write.bursts"] = Storage(bursts, BURST_BITS, copies=machine.ports)
     return behind_port | standing(machine.shape, machine.units)
 
 

@@ -3,10 +3,11 @@
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from models.documents import check, keys_of, parse, read_mapping
 from models.errors import InputError
+from models.memory_port import MOST_PORTS
 from models.precision import NAMED, Precision
 
 Count = Annotated[int, Field(ge=1, strict=True)]
@@ -20,6 +21,12 @@ def _named(value: Any) -> Any:
         if value not in NAMED:
             raise ValueError(f"must be one of {', '.join(NAMED)} or a mapping, not {value!r}")
         return NAMED[value]
+    return value
+
+
+def _power(value: int) -> int:
+    if value & value - 1:
+        raise ValueError(f"must be a power of two, not {value}")
     return value
 
 
@@ -42,14 +49,24 @@ class ScanParallelism(BaseModel):
 
 
 class MemoryPort(BaseModel):
-    """The read port: its width, its bursts, and how far weights are fetched ahead."""
+    """The read port: its width, its bursts, and how far weights are fetched ahead.
+
+    With several `ports`, each with a memory or a channel of its own, a word is one of `port_bits`
+    from each of them, read at the same place; bursts and words are those of each port.
+    """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     port_bits: Annotated[int, Field(ge=64)] = 64
+    ports: Annotated[Count, Field(le=MOST_PORTS), AfterValidator(_power)] = 1
     burst: Annotated[int, Field(ge=1, le=256)] = 64  # words
     outstanding: Count = 4  # bursts in flight
     prefetch: Annotated[int, Field(ge=3)] = 64  # beats of weights waiting before the multipliers
+
+    @property
+    def word_bits(self) -> int:
+        """Bits of a word: what all ports bring at once."""
+        return self.ports * self.port_bits
 
 
 class StateStore(BaseModel):

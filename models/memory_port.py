@@ -1,4 +1,4 @@
-"""Memory ports: what is asked of a read port, and as which bursts it asks the memory."""
+"""Memory ports: their names, what is asked of one, and as which bursts it asks the memory."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,17 @@ BOUNDARY = 4096
 """Bytes; AXI4 forbids a burst to cross a multiple of it."""
 LONGEST_BURST = 256
 """Beats of the longest AXI4 burst."""
+MOST_PORTS = 32
+"""Over which a word is striped; as many as the widest memory, HBM2 of two stacks, has channels."""
+
+
+def port_name(kind: str, port: int) -> str:
+    """Name of an AXI4 port, the prefix of its signals; `kind` is "read" or "write".
+
+    >>> [port_name("read", port) for port in range(3)]
+    ['m_axi_read', 'm_axi_read_1', 'm_axi_read_2']
+    """
+    return f"m_axi_{kind}" + (f"_{port}" if port else "")
 
 
 @dataclass(frozen=True)
@@ -60,7 +71,11 @@ class ReadPortConfig:
     @property
     def o_beat(self) -> Beat:
         """A port word: its bytes, the one of the lowest address in the lowest bits."""
-        return Beat((Field("word", Fixed(8, signed=False), self.word_bytes),))
+        return self.striped_beat(1)
+
+    def striped_beat(self, ports: int) -> Beat:
+        """A word of each of `ports` such ports, that of the first in the lowest bits."""
+        return Beat((Field("word", Fixed(8, signed=False), ports * self.word_bytes),))
 
     def bursts(self, address: int, words: int) -> list[tuple[int, int]]:
         """Address and words of each burst of a read, in order.

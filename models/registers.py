@@ -14,6 +14,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
+from models.memory_port import MOST_PORTS
+
 Access = Literal["start", "read-write", "read-only", "clear-on-read", "constant"]
 
 WORD_BITS = 32
@@ -22,6 +24,8 @@ ADDRESS_BITS = 12
 COUNTERS = 0x100
 """Offset of the first counter."""
 COUNTER_BITS = 48
+ADDRESSES = (1 << ADDRESS_BITS) - 8 * MOST_PORTS
+"""Offset of where port 0's address would be among those of the other ports' images."""
 VERSION = 0x0001_0000
 """Of this map: the upper half changes when a register changes its meaning or its place."""
 
@@ -99,12 +103,13 @@ _FIXED = (
 )
 
 
-def register_map(counters: Sequence[str] = ()) -> dict[str, Register]:
-    """Registers by name, with one of 64 bits for each of the named counters (`matvec_busy`).
+def register_map(counters: Sequence[str] = (), ports: int = 1) -> dict[str, Register]:
+    """Registers by name, with one of 64 bits for each of the named counters (`matvec_busy`), and
+    one for the image behind each of the memory `ports` but the first, whose is IMAGE_ADDRESS.
 
     A counter has its field `counter_<name>`. Raises ValueError when they are too many.
     """
-    room = (1 << ADDRESS_BITS) - COUNTERS
+    room = ADDRESSES - COUNTERS
     if len(counters) * 8 > room:
         raise ValueError(f"counters must be at most {room // 8}, not {len(counters)}")
     counting = [
@@ -116,8 +121,23 @@ def register_map(counters: Sequence[str] = ()) -> dict[str, Register]:
         )
         for at, name in enumerate(counters)
     ]
-    return {register.name: register for register in (*_FIXED, *counting)}
+    meaning = "bytes; the weight image of port"
+    addresses = [
+        _value(name.upper(), ADDRESSES + 8 * port, "read-write", f"{meaning} {port}", bits=64)
+        for port, name in enumerate(image_addresses(ports))
+        if port
+    ]
+    return {register.name: register for register in (*_FIXED, *counting, *addresses)}
+
+
+def image_addresses(ports: int) -> list[str]:
+    """Fields that hold where the image of each port begins.
+
+    >>> image_addresses(3)
+    ['image_address', 'image_address_1', 'image_address_2']
+    """
+    return ["image_address", *(f"image_address_{port}" for port in range(1, ports))]
 
 
 REGISTERS = register_map()
-"""All registers but the counters."""
+"""All registers but the counters, of one memory port."""

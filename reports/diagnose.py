@@ -106,9 +106,10 @@ def diagnose(
 ) -> Difference | None:
     """The first code of any unit that differs while `tokens` are read, one after the other.
 
-    `memory` is the image as the hardware reads it. Leaves `waves.vcd` in `folder`, whole or not at
-    all, with all signals around the difference. A run that gets stuck differs where the first code
-    is missing. None when no unit's codes differ. Raises OSError when the disk is full.
+    `memory` is the image as the hardware reads it, word by word. Leaves `waves.vcd` in `folder`,
+    whole or not at all, with all signals around the difference. A run that gets stuck differs where
+    the first code is missing. None when no unit's codes differ. Raises OSError when the disk is
+    full.
     """
     watch = observer(Accelerator(machine), top, observed(machine))
     recording, waves = (folder.resolve() / f"{name}.part" for name in (STREAMS, WAVES))
@@ -348,8 +349,9 @@ class _Held:
         return Handed("scan.state", "scan", layer, at, "state", scan.state_beat, words)
 
     def _beats(self, address: int, count: int) -> dict[str, list[int]]:
-        size = self.image.octets
-        octets = self.memory[address : address + count * size]
+        """Of the words from an `address` on, which is that of their parts behind each port."""
+        size, first = self.image.ports * self.image.octets, self.image.ports * address
+        octets = self.memory[first : first + count * size]
         starts = range(0, count * size, size)
         words = [int.from_bytes(octets[start : start + size], "little") for start in starts]
         return fetch(words, self.machine.fetch)

@@ -197,7 +197,7 @@ def bounds_of(machine: MachineConfig, memory: MemoryModel) -> Bounds:
 
 
 def traffic(machine: MachineConfig) -> tuple[int, int]:
-    """Words of the port that a token reads, and that it writes."""
+    """Words of all ports together that a token reads, and that it writes."""
     packets = (row_packet(machine), *token_packets(machine))
     reads = sum(packet.words(machine.fetch) for packet in packets)
     return reads, sum(part.words for part in spill_parts(machine))
@@ -210,7 +210,7 @@ def _numbers(
     cycles: float,
     basis: str,
 ) -> dict[str, Number]:
-    design, size = machine.design, machine.port.word_bytes
+    design, size = machine.design, machine.fetch.port_bits // 8
     reads, writes = traffic(machine)
     numbers = {
         "tokens_per_second": Number(

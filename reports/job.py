@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from codegen.files import write_whole
-from codegen.image import Image, network_image
+from codegen.image import Image, joined, network_image
 from codegen.verilog import to_verilog
 from hwsim.devices import device_of, memory_of
 from hwsim.memory import MemoryModel
@@ -18,6 +18,7 @@ from models.design import Design
 from models.networks.machine import MachineConfig, machine_config
 from models.networks.parameters import NetworkParameters
 from models.networks.quantized import QuantizedNetwork
+from models.registers import image_addresses
 from reports.inputs import Given, Show, integers_of
 from reports.simulation import build, require_tools, simulate
 from rtl.accelerator import Accelerator
@@ -45,13 +46,19 @@ class Job:
     memory: MemoryModel
 
     @property
-    def image_path(self) -> Path:
-        return self.folder / "image.bin"
+    def image_paths(self) -> list[Path]:
+        """A file for each memory port."""
+        return [self.folder / name for name in self.image.names]
 
     def write(self) -> None:
-        """Write accelerator.v and image.bin into the folder."""
+        """Write accelerator.v and the image into the folder."""
         write_whole(self.folder / "accelerator.v", self.verilog.encode())
-        write_whole(self.image_path, self.image.to_bytes())
+        for name, octets in self.image.files().items():
+            write_whole(self.folder / name, octets)
+
+    def read_image(self) -> bytes:
+        """The words of the image as they lie in the folder."""
+        return joined([path.read_bytes() for path in self.image_paths], self.image.octets)
 
     def build(self) -> None:
         """Compile the simulation."""
@@ -76,12 +83,18 @@ class Job:
 
     def _vectors(self) -> dict[str, Any]:
         """What the bench is given."""
+        settings = self.image.settings(len(self.tokens), self.new)
+        addresses = [settings[name] for name in image_addresses(self.image.ports)]
         return {
             "clock": "ap_clk",
             "reset": "ap_rst_n",
             "memory": asdict(self.memory),
-            "regions": [{"address": 0, "path": str(self.image_path.resolve())}],
-            "registers": self.image.settings(len(self.tokens), self.new),
+            "ports": self.image.ports,
+            "regions": [
+                {"address": address, "path": str(path.resolve())}
+                for address, path in zip(addresses, self.image_paths, strict=True)
+            ],
+            "registers": settings,
             "counters": self.config.counters,
             "units": list(self.config.units.counted),
             "timeline": len(self.tokens) - 1,

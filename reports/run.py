@@ -55,8 +55,9 @@ def run_network(
     """Quantize a network, generate it, let the hardware add `new` tokens to `tokens`, and verify.
 
     A network of integers is taken as it is, in the precision of `design`.
-    Writes into the folder `out`: `accelerator.v`, `image.bin`, `trace.json` where a timeline is
-    known, `report.html` and, when all others are there, `report.json`, each whole or not at all.
+    Writes into the folder `out`: `accelerator.v`, `image.bin` (for several memory ports
+    `image.0.bin` and so on), `trace.json` where a timeline is known, `report.html` and, when all
+    others are there, `report.json`, each whole or not at all.
     When a code differs, report.json names the first, and `waves.vcd` has the signals around it.
     `memory` is behind the ports; without it, that of `hwsim.devices.memory_of`. Raises InputError
     when the design does not fit the network, or the board the design, RuntimeError when the
@@ -119,8 +120,8 @@ def _diagnosed(job: Job, read: list[int], show: Show) -> dict[str, Any] | None:
     show("something differs; simulating again to name the unit, with another build")
     try:
         found = diagnose(
-            job.quantized, job.config, TOP, job.image, job.image_path.read_bytes(), read,
-            job.watch, job.folder,
+            job.quantized, job.config, TOP, job.image, job.read_image(), read, job.watch,
+            job.folder,
         )  # fmt: skip
     except (InputError, OSError, RuntimeError) as error:
         show(f"the unit cannot be named: {error}")

@@ -179,6 +179,7 @@ def describe(pair: Pair) -> dict[str, Any]:
         if name not in ("norm_eps", "time_step_limit", "residual_in_fp32")
     }
     design = pair.design.model_dump(exclude={"precision", "name"}, exclude_none=True)
+    del design["memory"]["ports"]  # no pair has several
     precision = pair.design.precision
     design["precision"] = f"w{precision.weight_bits}a{precision.activation_bits}"
     design["hadamard"] = precision.hadamard

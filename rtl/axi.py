@@ -92,11 +92,16 @@ def lite_ports(address_bits, prefix="s_axi_control"):
     }
 
 
-def expose(m, outer, inner, ports):
-    """Connect the flat `ports` of `inner` to those of the same names of `outer`, around it."""
-    for name, member in ports.items():
-        source, sink = (inner, outer) if member.flow == Out else (outer, inner)
-        m.d.comb += getattr(sink, name).eq(getattr(source, name))
+def expose(m, outer, inner, ports, outside=None):
+    """Connect the flat `ports` of `inner` to those of the same names of `outer`, around it.
+
+    Where they have other names there, these are `outside`, in the same order.
+    """
+    for (name, member), other in zip(ports.items(), outside or ports, strict=True):
+        if member.flow == Out:
+            m.d.comb += getattr(outer, other).eq(getattr(inner, name))
+        else:
+            m.d.comb += getattr(inner, name).eq(getattr(outer, other))
 
 
 class ReadMaster(wiring.Component):

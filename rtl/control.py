@@ -21,6 +21,8 @@ class Control(wiring.Component):
     ----------
     counters : sequence of str
         Names of the counters that can be read.
+    ports : int
+        Memory ports, each with the address of its image.
 
     Members
     -------
@@ -41,8 +43,8 @@ class Control(wiring.Component):
         AXI4-Lite channels.
     """
 
-    def __init__(self, counters=()):
-        self.registers = register_map(counters)
+    def __init__(self, counters=(), ports=1):
+        self.registers = register_map(counters, ports)
         ports = {"start": Out(1), "done": In(1), "idle": Out(1), "counts": Out(1)}
         ports |= lite_ports(ADDRESS_BITS)
         for field in self._fields():

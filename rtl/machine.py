@@ -41,7 +41,7 @@ class Machine(wiring.Component):
     prompt_tokens, ..., embedding_words : In
         The settings of `models.registers`, kept during a run.
     o_reads, i : Out(stream), In(stream)
-        Reads of memory, and their words.
+        Reads of memory, with the addresses of the first port, and their words.
     reading : In(1)
         Words will come of a read that was taken.
     i_tokens : In(stream)
@@ -52,6 +52,7 @@ class Machine(wiring.Component):
         All logits of each token, `lanes` in a beat, the last beat padded.
     o_writes, o_words, written : Out(stream), Out(stream), In(1)
         Of a state in memory: where it is written, its words, and whether nothing is being written.
+        The address is the first port's.
     activity : Out(activities_of(config.units.counted))
     """
 
@@ -64,7 +65,7 @@ class Machine(wiring.Component):
                 "done": Out(1),
                 **{name: In(bits) for name, bits in SETTINGS.items()},
                 "o_reads": Out(stream_of(config.port.i_beat)),
-                "i": In(stream_of(config.port.o_beat)),
+                "i": In(stream_of(config.word_beat)),
                 "reading": In(1),
                 "i_tokens": In(token),
                 "o_tokens": Out(token),
@@ -121,7 +122,7 @@ def _write_members(config):
         return {}
     return {
         "o_writes": Out(stream_of(config.port.i_beat)),
-        "o_words": Out(stream_of(config.port.o_beat)),
+        "o_words": Out(stream_of(config.word_beat)),
         "written": In(1),
     }
 

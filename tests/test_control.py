@@ -5,7 +5,7 @@ import random
 import pytest
 from amaranth.sim import Simulator
 
-from models.registers import REGISTERS, VERSION, WORD_BITS, register_map
+from models.registers import ADDRESS_BITS, REGISTERS, VERSION, WORD_BITS, register_map
 from rtl.axi import OKAY, SLVERR
 from rtl.control import Control
 
@@ -222,5 +222,12 @@ def test_runs_follow_one_another_and_each_is_timed_anew():
 
 
 def test_refuses_more_counters_than_addresses():
-    with pytest.raises(ValueError, match=r"^counters must be at most 480, not 481$"):
-        register_map([f"n{at}" for at in range(481)])
+    with pytest.raises(ValueError, match=r"^counters must be at most 448, not 449$"):
+        register_map([f"n{at}" for at in range(449)])
+
+
+def test_registers_of_all_ports_and_counters_lie_apart():
+    registers = register_map([f"n{at}" for at in range(448)], ports=32)
+    offsets = [at for register in registers.values() for at in register.words.values()]
+    assert len(set(offsets)) == len(offsets)
+    assert max(offsets) + 4 == 1 << ADDRESS_BITS

@@ -75,6 +75,15 @@ class BoardMemory(BaseModel):
     writable: bool = True
     """Whether the accelerator may write to it, as a state in memory needs."""
 
+    def share(self, ports: int) -> float:
+        """Bytes in a second, at most, behind each of `ports` that have equal parts of the memory.
+
+        A port does not reach beyond its own channels: where they cannot be dealt out evenly, some
+        are left over. Ports that are more than the channels share them.
+        """
+        whole = max(1, self.channels // ports) / self.channels
+        return self.bytes_per_s * min(whole, 1 / ports)
+
     @model_validator(mode="after")
     def _refreshes_briefly(self) -> Self:
         if self.refresh_ns and self.refresh_ns >= self.refresh_interval_ns:
@@ -171,8 +180,13 @@ class Device(BaseModel):
             )
         return found
 
-    def memory_model(self, port_bits: int, clock_hz: float | None = None) -> MemoryModel:
-        """The memory behind a port of `port_bits` at `clock_hz`, or at the device's clock.
+    def memory_model(
+        self, port_bits: int, clock_hz: float | None = None, ports: int = 1
+    ) -> MemoryModel:
+        """The memory behind `ports` of `port_bits` each at `clock_hz`, or at the device's clock.
+
+        Each port has an equal share of the memory, in as many whole channels as there are for it.
+        Raises InputError when the memory has no such ports, or not so many.
 
         >>> find_device("vck190").memory_model(256, 400e6).bandwidth
         12000000000.0
@@ -184,13 +198,18 @@ class Device(BaseModel):
                 f"must be at most {memory.max_port_bits}, not {port_bits}",
                 "use a narrower port, or another board",
             )
+        if ports > memory.ports:
+            raise InputError(
+                f"device {self.name}: memory.ports", f"must be at most {memory.ports}, not {ports}",
+                "use fewer ports, or another board",
+            )  # fmt: skip
         interval = round(memory.refresh_interval_ns * clock * 1e-9)
         refresh = math.ceil(memory.refresh_ns * clock * 1e-9)
         return MemoryModel(
-            port_bits=port_bits,
+            port_bits=ports * port_bits,
             clock_hz=clock,
             latency=max(1, math.ceil(memory.latency_ns * clock * 1e-9)),
-            fraction=min(1.0, memory.bytes_per_s / (port_bits / 8 * clock)) * memory.sustained,
+            fraction=min(1.0, memory.share(ports) / (port_bits / 8 * clock)) * memory.sustained,
             refresh_interval=interval if refresh else 0,
             refresh_cycles=refresh,
         )
@@ -237,18 +256,18 @@ def device_of(design: Design) -> Device | None:
 
 
 def memory_of(design: Design) -> MemoryModel:
-    """The memory behind a design's port: its board's at its clock.
+    """The memory behind a design's ports: its board's at its clock.
 
     Without a board, one is assumed that answers after LATENCY cycles with a word in each. Raises
-    InputError when there is no such board, or when it has no such port.
+    InputError when there is no such board, or when it has no such ports.
     """
-    device, bits = device_of(design), design.memory.port_bits
+    device, port = device_of(design), design.memory
     if device is None:
-        return MemoryModel(bits, design.clock_hz or CLOCK_HZ, LATENCY)
+        return MemoryModel(port.word_bits, design.clock_hz or CLOCK_HZ, LATENCY)
     if design.state.placement == "memory" and not device.memory.writable:
         raise InputError(
             f"design {design.name}: state.placement",
             f"must be 'chip' on device {device.name}, whose memory is only read, not 'memory'",
             "use another board",
         )
-    return device.memory_model(bits, design.clock_hz)
+    return device.memory_model(port.port_bits, design.clock_hz, port.ports)

@@ -24,7 +24,8 @@ class MachineConfig:
     """Configurations of everything in a generated accelerator.
 
     `embedding` is the format of the embedding's rows, whose beats carry `lanes` codes. `spill` is
-    there when the state is in memory.
+    there when the state is in memory. `port` is one of the memory `ports`;
+    `fetch` and `spill` have words of all of them together.
     """
 
     shape: Mamba2Shape
@@ -46,6 +47,16 @@ class MachineConfig:
         return self.argmax.o_beat
 
     @property
+    def ports(self) -> int:
+        """Memory ports."""
+        return self.design.memory.ports
+
+    @property
+    def word_beat(self) -> Beat:
+        """A word of all ports together."""
+        return self.port.striped_beat(self.ports)
+
+    @property
     def counters(self) -> list[str]:
         """Names of the counters that are there, as `models.registers.register_map` takes them."""
         return counters(self.units.counted) if self.design.counters else []
@@ -60,7 +71,7 @@ def machine_config(shape: Mamba2Shape, design: Design) -> MachineConfig:
     try:
         memory = design.memory
         port = ReadPortConfig(memory.port_bits, burst=memory.burst, outstanding=memory.outstanding)
-        fetch = FetchConfig(memory.port_bits, _targets(shape, design, units))
+        fetch = FetchConfig(memory.word_bits, _targets(shape, design, units))
     except ValueError as error:
         raise InputError(f"design {design.name}:", str(error), "change memory.*") from None
     return MachineConfig(
@@ -78,13 +89,13 @@ def machine_config(shape: Mamba2Shape, design: Design) -> MachineConfig:
 def _spill(design: Design, units: LayerUnits) -> SpillConfig | None:
     if not units.scan.spilled:
         return None
-    return SpillConfig(design.memory.port_bits, units.scan.state_beat)
+    return SpillConfig(design.memory.word_bits, units.scan.state_beat)
 
 
 def _targets(shape: Mamba2Shape, design: Design, units: LayerUnits) -> tuple[Target, ...]:
     """Ports and their queues."""
     precision, memory = design.precision, design.memory
     waiting = loads(shape, units, precision)
-    places = depths(waiting, memory.port_bits, memory.prefetch, design.state.buffers)
+    places = depths(waiting, memory.word_bits, memory.prefetch, design.state.buffers)
     beats = target_beats(units, precision)
     return tuple(Target(name, beat, int(places[name])) for name, beat in beats.items())

@@ -4,7 +4,9 @@ The file named by VECTORS holds
 
     clock, reset    names of ports; a reset `..._n` is active low
     memory          fields of `hwsim.memory.MemoryModel`
-    regions         [{address, path}], files that the memory holds; what is written stays here
+    ports           memory ports, 1 when left out: behind each there is such a memory, that of port
+                    k with k added to its seed
+    regions         [{address, path}], files that every memory holds; what is written stays here
     registers       values to write before the start, by field of `models.registers`
     counters        names of the counters, as given to `models.registers.register_map`
     timeline        the token, counted from 0, during which units are watched; may be left out
@@ -18,10 +20,10 @@ The file named by VECTORS holds
 The file named by RECEIVED gets `tokens` and `logits` (words as hexadecimal digits), `token_edges`,
 `registers`, `counters` (cycles by name), `timeline` (of each unit the intervals
 [activity, first edge, edge after the last], from the edge after that of the token before to the
-token's own), `edges` (from start until done was seen), `bursts` and `words` that were read,
-`written` words, `outside` (addresses of bursts where the memory holds nothing), `seconds` and
-`failure` (what happened, or null). The file named by PROGRESS gets each token as it comes, a line
-each. Comparing is left to the caller.
+token's own), `edges` (from start until done was seen), `bursts` and `words` that were read and
+`written` words (of the first port), `outside` (addresses of bursts where the memory holds nothing),
+`seconds` and `failure` (what happened, or null). The file named by PROGRESS gets each token as it
+comes, a line each. Comparing is left to the caller.
 
 Edges count from the one on which the accelerator sees its start; so does the memory's clock.
 """
@@ -31,6 +33,7 @@ import os
 import random
 import time
 from collections import deque
+from dataclasses import replace
 from pathlib import Path
 
 import cocotb
@@ -40,6 +43,7 @@ from cocotb.triggers import Timer
 
 from hwsim.memory import MemoryModel, Server
 from models.counters import ACTIVITY_BITS, Activity
+from models.memory_port import port_name
 from models.registers import WORD_BITS, register_map
 
 PERIOD = 10  # ns
@@ -70,8 +74,13 @@ class Bench:
         self.vectors = vectors
         self.clock, self.reset = getattr(dut, vectors["clock"]), getattr(dut, vectors["reset"])
         self.edge = self.clock.rising_edge
-        self.host = Host(dut, self.edge, register_map(vectors["counters"]))
-        self.memory = Memory(dut, MemoryModel(**vectors["memory"]), vectors["regions"])
+        ports, model = vectors.get("ports", 1), MemoryModel(**vectors["memory"])
+        self.host = Host(dut, self.edge, register_map(vectors["counters"], ports))
+        regions = [(r["address"], _mapped(r["path"])) for r in vectors["regions"]]
+        self.memories = [
+            Memory(dut, replace(model, seed=model.seed + port), regions, port)
+            for port in range(ports)
+        ]
         willingness = vectors["willingness"]
         self.prompt = Source(dut, "s_axis_tokens", vectors["tokens"], willingness)
         self.tokens = Sink(dut, "m_axis_tokens", willingness, progress)
@@ -104,8 +113,8 @@ class Bench:
 
     async def _serve(self):
         """All that happens on every edge; what is called here must touch few ports."""
-        edge, memory, tokens, logits = self.edge, self.memory, self.tokens, self.logits
-        writes = memory.writes
+        edge, tokens, logits = self.edge, self.tokens, self.logits
+        halves = [half for each in self.memories for half in (each, each.writes) if half]
         prompt = self.prompt
         written, watched = tokens.words, self.vectors.get("timeline")
         while True:
@@ -113,9 +122,8 @@ class Bench:
             self.now = now = self.now + 1
             if len(written) == watched:
                 self.activities.append(int(self.activity.value))
-            memory.tick(now)
-            if writes:
-                writes.tick(now)
+            for half in halves:
+                half.tick(now)
             if prompt.left:
                 prompt.tick()
             tokens.tick(now)
@@ -143,15 +151,19 @@ class Bench:
     def _moved(self):
         return {
             "prompt tokens": len(self.vectors["tokens"]) - len(self.prompt.left),
-            "bursts": self.memory.bursts,
-            "bursts outside of the memory": len(self.memory.outside),
-            "words": self.memory.words,
-            "words that wait to be read": len(self.memory.arrivals),
+            "bursts": sum(memory.bursts for memory in self.memories),
+            "bursts outside of the memory": len(self._outside()),
+            "words": sum(memory.words for memory in self.memories),
+            "words that wait to be read": sum(len(memory.arrivals) for memory in self.memories),
             "tokens": len(self.tokens.words),
             "logit words": len(self.logits.words),
         }
 
+    def _outside(self):
+        return [address for memory in self.memories for address in memory.outside]
+
     def result(self):
+        first = self.memories[0]
         return {
             "tokens": [f"{word:x}" for word in self.tokens.words],
             "token_edges": self.tokens.edges,
@@ -160,10 +172,10 @@ class Bench:
             "counters": self.counters,
             "timeline": self._timeline(),
             "edges": self.now,
-            "bursts": self.memory.bursts,
-            "words": self.memory.words,
-            "written": self.memory.writes.words if self.memory.writes else 0,
-            "outside": self.memory.outside,
+            "bursts": first.bursts,
+            "words": first.words,
+            "written": first.writes.words if first.writes else 0,
+            "outside": self._outside(),
             "seconds": self.seconds,
         }
 
@@ -193,17 +205,16 @@ def timeline(activities, first, units):
 
 
 class Memory:
-    """Files behind the AXI4 read port `m_axi_read`, served as the memory model says.
+    """Files behind an AXI4 read port, served as the memory model says.
 
-    `writes` is the other half, when there is a port `m_axi_write`.
+    `writes` is the other half, when there is such a port to write.
     """
 
-    def __init__(self, dut, model, regions):
-        self.model, self.server = model, Server(model)
-        self.regions = [(r["address"], _mapped(r["path"])) for r in regions]
+    def __init__(self, dut, model, regions, port):
+        self.model, self.server, self.regions = model, Server(model), regions
         for name in ("araddr", "arlen", "arvalid", "arready", "rdata", "rlast", "rresp", "rvalid",
                      "rready"):  # fmt: skip
-            setattr(self, name, getattr(dut, f"m_axi_read_{name}"))
+            setattr(self, name, getattr(dut, f"{port_name('read', port)}_{name}"))
         self.word_bytes = len(self.rdata) // 8
         self.arrivals, self.data, self.lasts = deque(), deque(), deque()
         self.bursts = self.words = self.pending = 0
@@ -211,7 +222,8 @@ class Memory:
         self.rvalid.value = self.rlast.value = self.rresp.value = 0
         self.arready.value = 1
         self.accepting, self.offering, self.last, self.response = True, False, 0, OKAY
-        self.writes = Writes(dut, self) if hasattr(dut, "m_axi_write_awvalid") else None
+        written = port_name("write", port)
+        self.writes = Writes(dut, self, written) if hasattr(dut, f"{written}_awvalid") else None
 
     def tick(self, now):
         """After edge `now`: what was transferred on it, and what is offered on the next."""
@@ -272,16 +284,16 @@ class Memory:
 
 
 class Writes:
-    """The AXI4 write port `m_axi_write` of a memory.
+    """The AXI4 write port of a memory, by its name.
 
     A burst is in the memory when its response has been taken, and not before.
     """
 
-    def __init__(self, dut, memory):
+    def __init__(self, dut, memory, port):
         self.memory = memory
         for name in ("awaddr", "awlen", "awvalid", "awready", "wdata", "wstrb", "wlast", "wvalid",
                      "wready", "bresp", "bvalid", "bready"):  # fmt: skip
-            setattr(self, name, getattr(dut, f"m_axi_write_{name}"))
+            setattr(self, name, getattr(dut, f"{port}_{name}"))
         self.missing = deque()  # address and beats of bursts whose words have not all come
         self.answers = deque()  # edge of the response, address, and the words
         self.came = []

@@ -160,9 +160,10 @@ def memory(report: RunReport) -> Html:
     model = MemoryModel(**{f.name: report.memory[f.name] for f in fields(MemoryModel)
                            if f.name in report.memory})  # fmt: skip
     port = report.design.get("memory", {})
+    several = f" in {port['ports']} ports" if port.get("ports", 1) > 1 else ""
     peak = model.port_bits / 8 * model.clock_hz
     rows = [
-        _fact("port", f"{model.port_bits} bits at {model.clock_hz / 1e6:g} MHz: "
+        _fact("port", f"{model.port_bits} bits{several} at {model.clock_hz / 1e6:g} MHz: "
               f"{peak / 1e9:.3g} GB/s at its peak", "assumed"),
         _fact("sustained", f"{model.bandwidth / 1e9:.3g} GB/s, {share(model.bandwidth, peak)} "
               "of the peak", "modelled"),

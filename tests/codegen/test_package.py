@@ -64,6 +64,7 @@ def test_manifest_tells_the_package():
     layout = manifest["image"]
     assert layout == {
         "port_bits": 64,
+        "ports": 1,
         "stream_words": len(image.stream),
         "prefix_words": image.prefix,
         "embedding_address": image.embedding,
@@ -75,8 +76,33 @@ def test_manifest_tells_the_package():
     assert manifest["files"]["image.bin"]["bytes"] == size
 
 
-def test_verilog_has_the_ports_of_the_manifest():
-    package = small_package()
+def test_several_ports_have_a_file_each():
+    """Of every word of the image of one port that is as wide as both, each has a half."""
+    files = small_package("memory.ports=2").files
+    _, wide = small("memory.port_bits=128")
+    parts = [files.pop(f"image.{port}.bin") for port in range(2)]
+    assert files.keys() == FILES - {"image.bin"}
+    halves = {
+        "stream": (0, wide.stream),
+        "rows": (json.loads(files["manifest.json"])["image"]["embedding_address"],
+                 [word for row in wide.rows for word in row]),
+    }  # fmt: skip
+    for at, words in halves.values():
+        low, high = (part[at : at + 8 * len(words)] for part in parts)
+        assert low == b"".join((word % 2**64).to_bytes(8, "little") for word in words)
+        assert high == b"".join((word >> 64).to_bytes(8, "little") for word in words)
+    manifest = json.loads(files["manifest.json"])
+    assert (manifest["image"]["port_bits"], manifest["image"]["ports"]) == (64, 2)
+    assert manifest["ports"]["m_axi_read_1_rdata"] == {"direction": "input", "bits": 64}
+    _, image = small("memory.ports=2")
+    settings = image.settings(1, 1, base=0x5000)
+    assert settings["image_address"] == 0x5000
+    assert settings["image_address_1"] == 0x5000 + -(-len(parts[0]) // 4096) * 4096
+
+
+@pytest.mark.parametrize("ports", [1, 2])
+def test_verilog_has_the_ports_of_the_manifest(ports):
+    package = small_package(f"memory.ports={ports}")
     text = re.search(r"^module accelerator\(.*?^endmodule", package.verilog, re.M | re.S)[0]
     declared = {
         name: {"direction": direction, "bits": int(high or 0) + 1}

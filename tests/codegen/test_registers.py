@@ -5,6 +5,7 @@ import shutil
 import struct
 import subprocess
 import types
+from dataclasses import replace
 
 import pytest
 
@@ -33,9 +34,10 @@ def defines(header):
     return {name: int(value.rstrip("u"), 0) for name, value in found}
 
 
-def driver_module():
+def driver_module(registers=MAP, layout=LAYOUT):
     module = types.ModuleType("driver")
-    exec(compile(python_driver(MAP, LAYOUT, ORIGIN), "driver.py", "exec"), module.__dict__)
+    source = python_driver(registers, layout, ORIGIN)
+    exec(compile(source, "driver.py", "exec"), module.__dict__)
     return module
 
 
@@ -159,6 +161,30 @@ def test_driver_runs():
     assert [driver.read(name) for name in settings] == expected
     registers.words[MAP["COUNTER_SCAN_INPUT"].offset] = 42
     assert driver.counters() == {"matvec": {"busy": 0}, "scan": {"input": 42}}
+
+
+def test_driver_places_the_image_of_each_port():
+    registers, written = register_map(ports=4), {}
+    module = driver_module(registers, replace(LAYOUT, ports=4))
+    driver = module.Driver(lambda offset: VERSION, written.__setitem__)
+    driver.place(0x1000, 0x1_0000_0000, 0x3000, 0x4000)
+    assert written[registers["IMAGE_ADDRESS"].offset] == 0x1000
+    assert written[registers["EMBEDDING_ADDRESS"].offset] == 0x2000
+    assert [written[registers[f"IMAGE_ADDRESS_{port}"].offset] for port in (1, 2, 3)] == [
+        0, 0x3000, 0x4000
+    ]  # fmt: skip
+    assert written[registers["IMAGE_ADDRESS_1"].offset + 4] == 1
+    message = "the image must have an address for each of 4 ports, not 1"
+    with pytest.raises(ValueError, match=f"^{message}$"):
+        driver.place(0x1000)
+
+
+def test_page_tells_where_the_parts_of_the_image_belong():
+    registers = register_map(ports=2)
+    page = markdown(registers, replace(LAYOUT, ports=2), ORIGIN)
+    assert "| image_address_1 |" in page
+    assert "image.1.bin at IMAGE_ADDRESS_1" in page
+    assert "m_axi_read_1" not in markdown(MAP, LAYOUT, ORIGIN)
 
 
 def test_driver_reads_a_counter_that_moves_on():

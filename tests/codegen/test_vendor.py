@@ -33,6 +33,10 @@ def test_interfaces_have_all_ports(ip):
         "m_axi_write": written
     }
     assert len(written) == 18
+    several = json.loads(small_package(SPILLED, "memory.ports=2").files["manifest.json"])["ports"]
+    more = Ip("", ORIGIN, dict.fromkeys([*several], ("", 1)), {}).interfaces
+    assert more.keys() - ip.interfaces.keys() == {"m_axi_write", "m_axi_read_1", "m_axi_write_1"}
+    assert [len(more[f"m_axi_{kind}_1"]) for kind in ("read", "write")] == [15, 18]
     inside = {port for ports in ip.interfaces.values() for port in ports}
     assert ip.ports.keys() - inside == {"ap_clk", "ap_rst_n", "activity"}
 

@@ -81,6 +81,26 @@ def test_refreshes_follow_the_clock():
     assert slow.bandwidth == pytest.approx(0.925 * 128 / 8 * 100e6, rel=1e-3)
 
 
+def test_several_ports_share_the_memory():
+    """U280's 32 channels have 14.375 GB/s each, of which 92.4 % are sustained."""
+    device = find_device("u280")
+    one, many = device.memory_model(512, 200e6), device.memory_model(512, 200e6, 16)
+    assert (many.port_bits, many.rate) == (16 * 512, one.rate)
+    assert many.bandwidth == 16 * one.bandwidth
+    fast = [device.memory_model(512, 400e6, ports).bandwidth for ports in (8, 16, 32)]
+    assert fast == pytest.approx([8 * 25.6e9 * 0.924, 16 * 25.6e9 * 0.924, 460e9 * 0.924], rel=1e-3)
+    dealt = device.memory.model_copy(update={"channels": 3})
+    assert [dealt.share(ports) for ports in (1, 2, 4)] == pytest.approx([460e9, 460e9 / 3, 115e9])
+
+
+def test_more_ports_than_the_memory_has_are_refused():
+    with pytest.raises(InputError) as refused:
+        memory_of(find_design("tiny", ("device=zcu104", "memory.ports=8")))
+    assert str(refused.value) == (
+        "device zcu104: memory.ports must be at most 4, not 8; use fewer ports, or another board"
+    )
+
+
 def test_a_port_that_is_too_wide_is_refused():
     with pytest.raises(InputError) as refused:
         find_device("zcu104").memory_model(256)
@@ -93,6 +113,7 @@ def test_a_port_that_is_too_wide_is_refused():
 def test_the_memory_of_a_design(tmp_path):
     assert memory_of(find_design("tiny")) == MemoryModel(64, CLOCK_HZ, LATENCY)
     assert memory_of(find_design("tiny", ("clock_hz=50e6",))).clock_hz == 50e6
+    assert memory_of(find_design("tiny", ("memory.ports=4",))).port_bits == 256
     assert memory_of(find_design("lightmamba-vck190")).bandwidth == 12e9
     zcu104 = find_device("zcu104").memory_model(64)
     assert memory_of(find_design("tiny", ("device=zcu104",))) == zcu104

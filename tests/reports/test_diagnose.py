@@ -132,6 +132,14 @@ def recording(grouped, tmp_path_factory):
     return grouped.record(tmp_path_factory.mktemp("recording"))
 
 
+def test_words_of_several_ports_are_those_of_one_that_is_as_wide():
+    several, wide = (
+        Example.of(GROUPED, "precision=w4a4", "state.placement=memory", port)
+        for port in ("memory.ports=2", "memory.port_bits=128")
+    )
+    assert list(several.expected()) == list(wide.expected())
+
+
 @pytest.mark.verilog
 def test_streams_are_those_of_the_reference(grouped, recording):
     assert first_difference(grouped.expected(), recording) is None

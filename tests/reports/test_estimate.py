@@ -76,6 +76,15 @@ def test_what_limits_is_named():
     assert wide.bounds.largest == "multipliers"
 
 
+def test_several_ports_take_the_time_of_one_that_is_as_wide():
+    wide, several = (
+        estimate_network(PLAIN, find_design("tiny", overrides), "plain")
+        for overrides in (("memory.port_bits=256",), ("memory.ports=4",))
+    )
+    assert several.numbers == wide.numbers
+    assert (several.bounds, several.units) == (wide.bounds, wide.units)
+
+
 def test_text_and_json_say_the_same():
     told = estimate_network(PLAIN, find_design("ecp5"), "plain")
     text, data = told.to_text(), json.loads(told.to_json())
