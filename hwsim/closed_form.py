@@ -5,7 +5,7 @@ edge: see `hwsim.passes`. What it takes from a design are the beats and latencie
 which a parallelism and a precision decide, and how it schedules them.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import product
 from math import prod
@@ -14,37 +14,23 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim import passes
 from hwsim.devices import memory_of
 from hwsim.distinct import distinct
 from hwsim.memory import MemoryModel
-from hwsim.units.activate import ActivateTiming
-from hwsim.units.argmax import ArgmaxTiming
-from hwsim.units.conv1d import Conv1dTiming
-from hwsim.units.discretize import DiscretizeTiming
-from hwsim.units.gate import GateTiming
-from hwsim.units.hadamard import HadamardTiming
-from hwsim.units.matvec import MatvecTiming
-from hwsim.units.norm import NormTiming
-from hwsim.units.quantize import QuantizeTiming
-from hwsim.units.residual import ResidualTiming
-from hwsim.units.scan import ScanTiming
-from models.beats import STEP, fixed_beat
-from models.design import Design, MatvecParallelism, ScanParallelism
+from hwsim.passes.records import shape_record, units_table
+from hwsim.passes.token import refreshed_periods, tokens
+from models.design import Design
 from models.documents import check
 from models.errors import InputError
 from models.memory_port import ReadPortConfig
-from models.networks.layer import LayerUnits, layer_units
 from models.networks.shape import Mamba2Shape
 from models.precision import Precision
-from models.units.argmax import ArgmaxConfig
-from models.units.spill import SpillConfig
 
 Numbers = NDArray[np.float64]
 
 PARALLELISM = ("lanes", "rows", "columns", "channels", "states", "precision")
 """What decides the units of a design; `precision` is a number of `Designs.precisions`."""
-SCHEDULE = ("port_bits", "burst", "outstanding", "prefetch", "naive", "spilled", "buffers")
+SCHEDULE = ("ports", "port_bits", "burst", "outstanding", "prefetch", "naive", "spilled", "buffers")
 MEMORY = ("latency", "refresh_interval", "refresh_cycles", "memory_outstanding")
 DESIGN = np.dtype(
     [(name, np.int32) for name in PARALLELISM + SCHEDULE + MEMORY]
@@ -58,6 +44,7 @@ KEYS = {
     "scan.channels": "channels",
     "scan.states": "states",
     "precision": "precision",
+    "memory.ports": "ports",
     "memory.port_bits": "port_bits",
     "memory.burst": "burst",
     "memory.outstanding": "outstanding",
@@ -69,7 +56,7 @@ KEYS = {
     "device": None,
 }
 """Keys of a design file that a grid may list, and what each sets; the others set the memory's."""
-OF_MEMORY = ("memory.port_bits", "state.placement", "clock_hz", "device")
+OF_MEMORY = ("memory.ports", "memory.port_bits", "state.placement", "clock_hz", "device")
 """Keys that decide which memory is behind the port."""
 
 
@@ -167,37 +154,13 @@ class Cycles:
 def cycles_per_token(shape: Mamba2Shape, designs: Designs) -> Cycles:
     """What a token takes that follows from the one before, LM head included."""
     chosen, which = _distinct(designs.table)
-    units, refusals = _units_table(shape, chosen, designs.precisions)
-    net = np.zeros(1, NET)
-    net[0] = tuple(getattr(shape, name) for name in NET.names or ())
+    units, refusals = units_table(shape, chosen, designs.precisions)
     told = np.zeros((len(designs), 6))
-    passes.tokens(net, designs.table, units, which, told)
+    refreshed = _refreshed_periods(designs.table)
+    tokens(shape_record(shape), designs.table, units, which, refreshed, told)
     total, port, multipliers, scan, read, written = np.ascontiguousarray(told.T)
     clock_hz = designs.table["clock_hz"]
     return Cycles(total, port, multipliers, scan, read, written, clock_hz, which, refusals)
-
-
-NET = np.dtype(
-    [
-        (name, np.int64)
-        for name in ("d_model", "layers", "heads", "head_dim", "groups", "state", "vocab", "inner",
-                     "proj_bias")
-    ]
-)  # fmt: skip
-BITS = (
-    "step", "norm_pass", "matvec_pass", "norm", "conv", "heads", "embedding", "weights", "scales",
-    "bias", "state", "spills",
-)  # fmt: skip
-"""Of beats."""
-TIMES = (
-    "quantize", "conv1d", "silu", "head_latency", "discretize", "update", "scan_quantize",
-    "read_out", "gate", "residual", "norm_latency", "norm_root", "matvec", "argmax", "hadamard",
-)  # fmt: skip
-"""Latencies; `hadamard` is what the rotation adds to the way of a vector, 0 without."""
-UNITS = np.dtype(
-    [("fits", np.int64), ("group", np.int64), ("weight_group", np.int64)]
-    + [(name, np.int64) for name in BITS + TIMES]
-)
 
 
 def _columns(design: Design, precisions: tuple[Precision, ...]) -> dict[str, int]:
@@ -207,7 +170,7 @@ def _columns(design: Design, precisions: tuple[Precision, ...]) -> dict[str, int
     values = (
         design.lanes, design.matvec.rows, design.matvec.columns,
         design.scan.channels, design.scan.states, precisions.index(design.precision),
-        memory.port_bits, port.burst_words, memory.outstanding, memory.prefetch,
+        memory.ports, memory.port_bits, port.burst_words, memory.outstanding, memory.prefetch,
         design.order == "naive", design.state.placement == "memory", design.state.buffers,
     )  # fmt: skip
     return dict(zip(PARALLELISM + SCHEDULE, map(int, values), strict=True))
@@ -284,54 +247,21 @@ def _longest(design: Design) -> Design:
     return _with(design, {"memory.burst": 256})
 
 
+def _refreshed_periods(table: NDArray[Any]) -> Numbers:
+    """What `hwsim.passes.token.refreshed_periods` says of each design; 0 where no memory has
+    refreshes.
+    """
+    periods = np.zeros(len(table))
+    if table["refresh_interval"].any():
+        ports, which = np.unique(table[["burst", "outstanding", *MEMORY, "rate"]],
+                                 return_inverse=True)  # fmt: skip
+        each = np.zeros(len(ports))
+        refreshed_periods(np.array(ports), each)
+        periods = each[which]
+    return periods
+
+
 def _distinct(table: NDArray[Any]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
     """Each parallelism with a precision once, as rows, and the row of each design."""
     first, which = distinct([table[name] for name in PARALLELISM])
     return np.stack([table[name][first] for name in PARALLELISM], axis=1), which
-
-
-def _units_table(
-    shape: Mamba2Shape, chosen: NDArray[np.int64], precisions: tuple[Precision, ...]
-) -> tuple[NDArray[Any], tuple[str, ...]]:
-    """Records of UNITS, and why a parallelism does not fit."""
-    table, refusals = np.zeros(len(chosen), UNITS), []
-    for at, (lanes, rows, columns, channels, states, precision) in enumerate(chosen.tolist()):
-        design = Design.model_construct(
-            name=f"{lanes} lanes, {rows} x {columns}, {channels} x {states}",
-            lanes=lanes,
-            matvec=MatvecParallelism.model_construct(rows=rows, columns=columns),
-            scan=ScanParallelism.model_construct(channels=channels, states=states),
-            precision=precisions[precision],
-        )
-        try:
-            units = layer_units(shape, design)
-            table[at] = (1, *_of_units(shape, units, design.precision))
-            refusals.append("")
-        except InputError as error:
-            refusals.append(str(error))
-    return table, tuple(refusals)
-
-
-def _of_units(shape: Mamba2Shape, units: LayerUnits, p: Precision) -> Iterator[int]:
-    """What UNITS keeps, in its order."""
-    norm, matvec, scan = NormTiming(units.norm), MatvecTiming(units.matvec), ScanTiming(units.scan)
-    discretize = DiscretizeTiming(units.discretize)
-    yield from (p.group, p.weight_group)
-    beats = (
-        STEP, units.norm.pass_beat, units.matvec.pass_beat, units.norm.weight_beat,
-        units.conv1d.weight_beat, units.discretize.weight_beat,
-        fixed_beat(units.lanes, x=p.embedding), units.matvec.weight_beat, units.matvec.scale_beat,
-        units.matvec.bias_beat, units.scan.state_beat,
-        SpillConfig(64, units.scan.state_beat).step_beat,
-    )  # fmt: skip
-    yield from (beat.bits for beat in beats)
-    yield QuantizeTiming(units.linear_input).latency
-    yield Conv1dTiming(units.conv1d).latency
-    yield ActivateTiming(units.silu).latency
-    yield from (discretize.head_latency, discretize.latency)
-    yield from (scan.update_latency, scan.quantize_latency, scan.read_out_latency)
-    yield from (GateTiming(units.gate).latency, ResidualTiming(units.residual).latency)
-    yield from (norm.latency, norm.settle + norm.root, matvec.latency)
-    yield ArgmaxTiming(ArgmaxConfig(p.stream, shape.vocab, units.lanes)).latency
-    vector = shape.inner // units.lanes - 1
-    yield HadamardTiming(units.hadamard).cycles(1) - vector if units.hadamard else 0

@@ -30,9 +30,9 @@ from models.units.fetch import per_word, waiting_bits
 
 OF_UNITS = (*PARALLELISM, "naive", "spilled")
 """What decides the memories that are not behind the port."""
-OF_PORT = ("port_bits", "prefetch", "outstanding", "buffers")
+OF_PORT = ("ports", "port_bits", "prefetch", "outstanding", "buffers")
 """What decides those that are, beside these."""
-ANY_PORT = {"port_bits": 64, "prefetch": 64, "outstanding": 1, "buffers": 1}
+ANY_PORT = {"ports": 1, "port_bits": 64, "prefetch": 64, "outstanding": 1, "buffers": 1}
 AT_ONCE = 1 << 16
 """Designs whose queues are computed together, few enough for a processor's cache."""
 
@@ -136,7 +136,7 @@ def _design(values: Mapping[str, int], precision: Precision) -> Design:
         matvec=MatvecParallelism.model_construct(rows=v.rows, columns=v.columns),
         scan=ScanParallelism.model_construct(channels=v.channels, states=v.states),
         memory=MemoryPort.model_construct(
-            port_bits=v.port_bits, outstanding=v.outstanding, prefetch=v.prefetch
+            ports=v.ports, port_bits=v.port_bits, outstanding=v.outstanding, prefetch=v.prefetch
         ),
         state=StateStore.model_construct(
             placement="memory" if v.spilled else "chip", buffers=v.buffers
@@ -176,13 +176,14 @@ def _queues(targets: Sequence[str], loads: NDArray[np.int64], port: Columns) -> 
     loads  int (targets, 3, designs)
     """
     taken = {name: Load(*load) for name, load in zip(targets, loads, strict=True)}
-    port_bits, spilled = port["port_bits"], "spills" in targets
+    word_bits, spilled = port["ports"] * port["port_bits"], "spills" in targets
     words = np.empty((len(targets) + spilled, loads.shape[2]), np.int64)
     bits, copies = np.empty_like(words), np.ones_like(words)
-    places = depths(taken, port_bits, port["prefetch"], port["buffers"])
+    places = depths(taken, word_bits, port["prefetch"], port["buffers"])
     for at, (name, load) in enumerate(taken.items()):
         words[at] = places[name] - 1  # the last waits in registers
-        bits[at] = waiting_bits(load.bits, per_word(load.bits, port_bits))
+        bits[at] = waiting_bits(load.bits, per_word(load.bits, word_bits))
     if spilled:
         words[-1], bits[-1] = write_bursts(port["outstanding"]), BURST_BITS
+        copies[-1] = port["ports"]
     return Queues(words, bits, copies)

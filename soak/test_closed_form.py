@@ -2,25 +2,29 @@
 
 import random
 import time
+from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
 
 from codegen.designs import find_design
 from hwsim.closed_form import Designs, cycles_per_token
-from hwsim.devices import CLOCK_HZ
+from hwsim.devices import CLOCK_HZ, memory_of, names
 from hwsim.engine import predict
 from hwsim.memory import MemoryModel
 from models.design import Design
 from models.errors import InputError
 from models.networks.machine import machine_config
-from models.networks.shapes import SHAPES, find_shape
+from models.networks.shapes import MAMBA2_SHAPES, find_shape
+from models.precision import NAMED
 from reports.validate import Pair, draw
 
-EXTREME, USUAL = 900, 100
-"""Of the 1,000: random pairs as `puffadder validate` draws them, and published layers on designs
-that one would build."""
+EXPLORED, EXTREME = 1000, 900
+"""Published layers on designs that one would explore; and random pairs as `puffadder validate`
+draws them, of some hundred cycles a token, where each cycle counts."""
+SEED = 31
 TOKENS = 8
 MANY = 1_000_000
 AXES = {
@@ -40,38 +44,62 @@ AXES = {
 }
 
 
-def draw_usual(index: int) -> Pair:
-    """One or two layers of a published shape, a short head, and a design of usual proportions."""
-    pick = random.Random(f"usual/{index}").choice
+def draw_explored(seed: int, index: int) -> Pair:
+    """A layer or two of a published shape with a short head, on a design that one would explore.
+
+    The multipliers take a quarter to eight times what the port's words hold; the memory is a
+    board's, or one with refreshes.
+    """
+    pick = random.Random(f"explored/{seed}/{index}").choice
     while True:
-        shape = replace(
-            SHAPES[pick(sorted(SHAPES))], layers=pick([1, 2]), vocab=pick([64, 256, 1000])
-        )
-        lanes, bits = pick([4, 8, 16]), pick([128, 256, 512, 1024])
-        port = {
-            "port_bits": bits,
-            "burst": pick([16, 32, 64, 128]),
-            "outstanding": pick([4, 8, 16]),
-        }
-        raw = {
-            "name": f"usual-{index}",
-            "lanes": lanes,
-            "matvec": {"rows": lanes * pick([1, 2, 4]), "columns": pick([8, 16, 32])},
-            "scan": {"channels": pick([1, 2, 4]), "states": pick([8, 16, 32])},
-            "memory": port | {"prefetch": pick([64, 256, 512, 1024])},
-            "order": pick(["interleaved", "interleaved", "naive"]),
-            "state": {"placement": pick(["chip", "memory"]), "buffers": pick([1, 2])},
-            "precision": pick(["w8a8", "w4a8", "w4a4"]),
-        }
-        interval, cycles = pick([(0, 0), (780, 35)])
-        memory = MemoryModel(
-            bits, CLOCK_HZ, latency=pick([32, 60, 100]), fraction=pick([1.0, 0.9375, 0.8]),
-            refresh_interval=interval, refresh_cycles=cycles,
-        )  # fmt: skip
+        shape = MAMBA2_SHAPES[pick(sorted(MAMBA2_SHAPES))]
+        layers = pick([1, 2]) if shape.d_model <= 1024 else 1
+        shape = replace(shape, layers=layers, vocab=pick([64, 256, 1000]))
+        raw = _explored(pick, f"explored-{seed}-{index}")
+        memory, board = _memory(pick, raw["memory"]["port_bits"]), pick([None, None, *names()])
         with suppress(InputError):
             design = Design.model_validate(raw)
+            multiplied = raw["matvec"]["rows"] * raw["matvec"]["columns"]
+            port_bits = design.memory.port_bits
+            share = multiplied * design.precision.weight_bits / port_bits
             machine_config(shape, design)
-            return Pair(design.name, shape, design, memory)
+            if board:
+                memory = memory_of(design.model_copy(update={"device": board}))
+            if 0.25 <= share <= 8:
+                return Pair(design.name, shape, design, memory)
+
+
+def _explored(pick: Callable[[Sequence[Any]], Any], name: str) -> dict[str, Any]:
+    lanes = pick([4, 8, 16])
+    port = {
+        "port_bits": pick([64, 128, 256, 512, 1024]),
+        "burst": pick([16, 32, 64, 128, 256]),
+        "outstanding": pick([1, 2, 4, 8, 16]),
+        "prefetch": pick([64, 256, 512, 1024]),
+    }
+    rotated = {"hadamard": pick([False, False, True])}
+    return {
+        "name": name,
+        "lanes": lanes,
+        "matvec": {"rows": lanes * pick([1, 2, 4]), "columns": pick([4, 8, 16, 32])},
+        "scan": {"channels": pick([1, 2, 4]), "states": pick([8, 16, 32, 64])},
+        "memory": port,
+        "order": pick(["interleaved", "interleaved", "naive"]),
+        "state": {"placement": pick(["chip", "memory"]), "buffers": pick([1, 2])},
+        "precision": NAMED[pick(["w8a8", "w4a8", "w4a4"])].model_dump() | rotated,
+    }
+
+
+def _memory(pick: Callable[[Sequence[Any]], Any], port_bits: int) -> MemoryModel:
+    interval, cycles = pick([(0, 0), (780, 35), (1560, 70)])
+    return MemoryModel(
+        port_bits,
+        CLOCK_HZ,
+        latency=pick([32, 60, 100]),
+        fraction=pick([1.0, 0.9375, 0.8]),
+        refresh_interval=interval,
+        refresh_cycles=cycles,
+    )
 
 
 def error(pair: Pair, tokens: int) -> float:
@@ -86,19 +114,20 @@ def told(name: str, errors: list[float]) -> str:
     sizes = np.abs(errors)
     return (
         f"{name}: {len(sizes)} designs, error median {np.median(sizes):.3%}, 90th percentile "
-        f"{np.percentile(sizes, 90):.2%}, worst {sizes.max():.1%}, mean {np.mean(errors):+.2%}; "
+        f"{np.percentile(sizes, 90):.2%}, 99th {np.percentile(sizes, 99):.2%}, "
+        f"worst {sizes.max():.1%}, mean {np.mean(errors):+.2%}; "
         f"{np.mean(sizes <= 0.02):.1%} within 2 %"
     )
 
 
 def test_closed_form_is_near_the_engine():
-    extreme = [error(draw(11, index), TOKENS) for index in range(EXTREME)]
-    usual = [error(draw_usual(index), 2) for index in range(USUAL)]
+    explored = [error(draw_explored(SEED, index), 1) for index in range(EXPLORED)]
+    print(told("explored", explored))
+    extreme = [error(draw(SEED, index), TOKENS) for index in range(EXTREME)]
     print(told("extreme", extreme))
-    print(told("usual", usual))
-    assert np.median(np.abs(extreme)) < 0.015
-    assert np.median(np.abs(usual)) < 0.001
-    assert np.mean(np.abs(usual) <= 0.02) >= 0.9
+    assert np.median(np.abs(explored)) < 0.001
+    assert np.mean(np.abs(explored) <= 0.02) >= 0.97
+    assert np.median(np.abs(extreme)) < 0.012
 
 
 def test_a_million_designs():
@@ -111,4 +140,4 @@ def test_a_million_designs():
     seconds = time.process_time() - begin
     print(f"{MANY / seconds / 1e6:.2f} million designs/s")
     print(f"{np.isnan(cycles.total).mean():.1%} of them do not fit the network")
-    assert MANY / seconds > 300_000
+    assert MANY / seconds > 700_000
