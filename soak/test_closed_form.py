@@ -126,7 +126,7 @@ def test_closed_form_is_near_the_engine():
     extreme = [error(draw(SEED, index), TOKENS) for index in range(EXTREME)]
     print(told("extreme", extreme))
     assert np.median(np.abs(explored)) < 0.001
-    assert np.mean(np.abs(explored) <= 0.02) >= 0.97
+    assert np.mean(np.abs(explored) <= 0.02) >= 0.95
     assert np.median(np.abs(extreme)) < 0.012
 
 

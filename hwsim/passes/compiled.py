@@ -7,7 +7,9 @@ from typing import Any
 
 from numba import njit
 
-inlined = njit(forceinline=True, error_model="numpy")
+inlined = njit(
+    forceinline=True, error_model="numpy", no_cpython_wrapper=True, no_cfunc_wrapper=True
+)
 """A part of a compiled function. What it takes and gives are many numbers, in tuples: to hand them
 over would take longer than to compute with them."""
 

@@ -81,18 +81,33 @@ def port_of(net: Any, d: Any, u: Any, w: Words, refreshed: float) -> Port:
     size, written = 0, 0.0
     while 1 << size < d.burst:
         size += 1
-    whole = outstanding * d.burst / active
     if d.spilled:
-        # A written burst is served whole: later bursts wait for what exceeds the memory's gap.
-        bursts = 1 + (w.state - 1) / d.burst
-        gap, each = max(0.0, period - whole), w.state / bursts / active
-        wait = max(0.0, each - gap) + min(gap, each) ** 2 / (2 * period)
-        written = wait * bursts / w.state
+        written = _delay(net, d, w, active, period) / w.state
     return Port(
         active, 1 / active, d.burst, size, outstanding, 1 / outstanding, hops,
         _next(d) + late, period, written, _room(net, d, u, w.width),
         float(FIRST + d.latency), w.row, w.prefix,
     )  # fmt: skip
+
+
+@inlined
+def _delay(net: Any, d: Any, w: Words, rate: float, period: float) -> float:
+    """Cycles by which the written bursts of a head hold up those that are read, which hop.
+
+    A written burst is served whole: they wait for what exceeds the memory's gap.
+    """
+    outstanding = min(d.outstanding, d.memory_outstanding)
+    bursts = 1 + (w.state - 1) / d.burst
+    gap, each = max(0.0, period - outstanding * d.burst / rate), w.state / bursts / rate
+    wait = max(0.0, each - gap) + min(gap, each) ** 2 / (2 * period)
+    tiles = net.head_dim // d.channels * (net.state // d.states)
+    filled = WRITTEN_NEXT + d.burst * max(1.0, tiles / w.state)
+    ahead = d.buffers > 1 and not d.naive
+    if ahead and outstanding == 1 and filled <= NEXT + d.burst / rate:
+        # One of each: a written one comes just before the next is asked for, time and again.
+        locked = filled + d.latency + d.burst / rate - period
+        return max(wait * bursts, locked * w.state / d.burst)
+    return wait * bursts
 
 
 @inlined

@@ -48,10 +48,10 @@ def _layer(
     vector = max(vector, taken(port, halts, start + in_proj.scales, written) + BEGUN)
     begin = Begin(start, written, vector)
     tile, halts = scanned(case, heads, halts, begin)
-    ended, gated = _gated(case, halts, begin, tile)
+    freed, gated = _gated(case, halts, begin, tile)
 
     last = start + in_proj.tiles * in_proj.words + case.net.heads * case.w.state_packet - 1
-    halts = halted(port, halts, last, after, ended - in_proj.tail)
+    halts = halted(port, halts, last, after, freed)
     if room.norm >= 0:
         begun = gated - case.plan.vector * case.net.groups - case.u.norm_latency - case.u.quantize
         halts = halted(port, halts, base + room.norm, after, begun)
@@ -63,24 +63,32 @@ def _layer(
 
 @inlined
 def _gated(case: Case, halts: Halts, begin: Begin, tile: float) -> tuple[float, float]:
-    """When in_proj is through, and when out_proj's vector is loaded; the scan ends with `tile`."""
+    """When there is room for in_proj's last word, and when out_proj's vector is loaded; the scan
+    ends with `tile`.
+    """
     net, d, u, w = case.net, case.d, case.u, case.w
     most = max(begin.written, begin.written + (net.heads - 1) * w.state)
     rows = row_out(case, halts, begin, most, case.plan.z)
     ended = rows + d.rows // d.lanes - 1 - case.plan.z.beat - case.plan.cleared
-    group = case.plan.head * net.heads
+    group, tail = case.plan.head * net.heads, case.plan.in_proj.tail
+    freed = ended - tail
     if not d.naive:
         # What waits in front of scan and gate bounds how far in_proj runs ahead of them.
         before_gate = u.rows_queue + u.silu + u.quantize + u.z_queue
         before_scan = u.rows_queue + case.plan.path - QUEUED + u.activated_queue
         y = tile + case.plan.gate_path - QUEUED - u.quantize - before_gate * case.plan.beat
         x = tile - before_scan * case.plan.beat
-        ended = max(ended, max(y, x) - case.plan.cleared)
+        held = max(y, x) - case.plan.cleared
+        of_head = 2 * net.head_dim / d.rows * case.plan.in_proj.cycles / case.plan.in_proj.tiles
+        ended, freed = (
+            max(ended, held),
+            max(freed, held - tail * max(1.0, case.plan.each / of_head)),
+        )
         group = ended - begin.edge
     last = tile + case.plan.gate_path
     if not d.naive:
         last = max(last, rows + u.silu + u.quantize + QUEUED)
-    return ended, _regrouped(case, ended, last + u.gate + QUEUED, group / net.groups)
+    return freed, _regrouped(case, ended, last + u.gate + QUEUED, group / net.groups)
 
 
 @inlined
