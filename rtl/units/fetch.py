@@ -125,10 +125,10 @@ class _Split(_Unpack):
         ]
 
         at, beat = Signal(range(self.per_word)), Value.cast(self.o.payload)
-        beats = Value.cast(word.bits)
+        beats, bits = Value.cast(word.bits), len(beat)
         last = at == word.last[0]
         m.d.comb += [
-            beat.eq(Array(beats[n * len(beat) :][: len(beat)] for n in range(self.per_word))[at]),
+            beat.eq(Array(beats[n * bits : (n + 1) * bits] for n in range(self.per_word))[at]),
             self.o.valid.eq(queue.o.valid),
             queue.o.ready.eq(self.o.ready & last),
         ]
