@@ -9,7 +9,7 @@ PYTEST := $(BIN)/pytest -q -n 2 --dist worksteal
 # $(call need,COMMAND that succeeds when it is there,what to say when it does not)
 need = @$(1) >/dev/null 2>&1 || { echo '$(2)' >&2; exit 2; }
 
-.PHONY: demo test quick lint soak
+.PHONY: demo test quick lint soak logic
 
 demo: $(READY)
 	$(BIN)/puffadder run bundled tiny --tokens 32 --out build/demo --prompt \
@@ -24,6 +24,10 @@ quick: lint
 # Long measurements, outside of the tests; what they printed last is in reports/soak.md.
 soak: $(READY)
 	$(BIN)/pytest -q -s soak
+
+# Synthesizes the samples that are missing in hwsim/logic, and fits the model of LUTs to all of them.
+logic: $(READY)
+	$(BIN)/python -m reports.logic_fit
 
 lint: $(READY)
 	$(BIN)/ruff format --check .

@@ -162,14 +162,19 @@ def estimate(
         typer.Argument(help="Changes to the design: `scan.states=4`, `device=u280`."),
     ] = None,
     tokens: Annotated[int, typer.Option(min=1, help="Tokens to predict; the last is told.")] = 2,
+    calibration: Annotated[
+        Path | None,
+        typer.Option(help="Factors for LUTs, registers and DSPs, as `puffadder calibrate` writes."),
+    ] = None,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
-    """Predict cycles, tokens per second and on-chip memory, without generating hardware.
+    """Predict cycles, tokens per second, memory and logic on chip, without generating hardware.
 
     Tells what a token takes: its cycles, what bounds them (the port, the multipliers or the scan),
-    what each unit is at meanwhile, the bytes that move, and the memory blocks of the design's
-    board. No weights are read. Every number says how it is known: modelled, assumed, or cited.
+    what each unit is at meanwhile, the bytes that move, the memory blocks of the design's board,
+    and each unit's LUTs, registers and DSPs. No weights are read. Every number says how it is
+    known: modelled, assumed, or cited.
 
     The cycles are those of the engine that `puffadder run` is compared with. Of a large network it
     goes through one layer and two, and a short head and a longer one, and the rest is extrapolated
@@ -179,8 +184,31 @@ def estimate(
     """
     from reports.estimate import estimate as estimate_design
 
-    told = estimate_design(model, design, tuple(overrides or ()), tokens, _told(quiet))
+    given = tuple(overrides or ())
+    told = estimate_design(model, design, given, tokens, _told(quiet), calibration)
     typer.echo(told.to_json() if as_json else told.to_text())
+
+
+@app.command()
+def calibrate(
+    model: Annotated[str, typer.Argument(help="What was synthesized: as for `estimate`.")],
+    design: Annotated[str, typer.Argument(help="A YAML file, or the name of a design.")],
+    report: Annotated[Path, typer.Argument(help="Text of Vivado's `report_utilization`.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Changes to the design: `device=u280`.")
+    ] = None,
+    out: Annotated[Path, typer.Option(help="The YAML file to write.")] = Path("calibration.yaml"),
+) -> None:
+    """Compare modelled LUTs, registers and DSPs with what Vivado found, and keep the factors.
+
+    The report is that of the accelerator alone, or one with `-hierarchical`, where the instance of
+    module `accelerator` is taken. `puffadder estimate` multiplies by them with `--calibration`.
+
+    Example: **puffadder calibrate mamba2-130m tiny utilization.rpt device=zcu104**
+    """
+    from reports.calibration import calibrate as calibrate_design
+
+    typer.echo(calibrate_design(model, design, tuple(overrides or ()), report, out))
 
 
 @app.command()

@@ -9,6 +9,7 @@ from codegen.designs import find_design
 from codegen.files import finite
 from hwsim.devices import Device, device_of, memory_of
 from hwsim.engine import predict
+from hwsim.logic.calibration import Calibration, read_calibration
 from hwsim.memory import MemoryModel
 from hwsim.resources import OnChip, memories, require_fit
 from hwsim.units.scan import ScanTiming
@@ -24,6 +25,7 @@ from reports.energy import basis as energy_basis
 from reports.energy import design_energy
 from reports.inputs import Show, design_of, find_manifest, unheard
 from reports.run_report import unit_table
+from reports.unit_logic import UnitLogic, unit_logic
 
 Tag = Literal["modelled", "assumed", "cited"]
 Activities = dict[str, dict[str, float]]
@@ -74,6 +76,7 @@ class Estimate:
     units: dict[str, dict[str, int]]
     on_chip_bits: dict[str, int]
     placed: OnChip | None
+    logic: UnitLogic
 
     def to_json(self) -> str:
         device = self.device
@@ -88,6 +91,7 @@ class Estimate:
             "cycles": {"units": {unit: {"predicted": at} for unit, at in self.units.items()}},
             "resources": self.on_chip_bits,
             "blocks": self.placed.blocks if self.placed else {},
+            "logic": self.logic.told,
         }
         return json.dumps(finite(told), indent=2)
 
@@ -107,7 +111,7 @@ class Estimate:
             + (", the bound" if name == largest else "")
             for name, bound in bounds.items()
         ]
-        lines += ["", *self._memory_lines(), ""]
+        lines += ["", *self._memory_lines(), "", *self.logic.lines(), ""]
         return "\n".join(lines + unit_table({u: {"predicted": at} for u, at in self.units.items()}))
 
     def _memory_lines(self) -> list[str]:
@@ -126,20 +130,32 @@ class Estimate:
 
 
 def estimate(
-    model: str, design: str, overrides: tuple[str, ...] = (), tokens: int = 2, show: Show = unheard
+    model: str,
+    design: str,
+    overrides: tuple[str, ...] = (),
+    tokens: int = 2,
+    show: Show = unheard,
+    calibration: Path | None = None,
 ) -> Estimate:
     """What a token takes of the network `model`, a checkpoint or the name of a shape.
 
-    Raises InputError for everything wrong in what is named, and when the board has too little
-    on-chip memory for the design.
+    `calibration` is a file of `hwsim.logic.calibration`. Raises InputError for everything wrong in
+    what is named, and when the board has too little on-chip memory for the design.
     """
     chosen = find_design(design, overrides)
     shape = shape_of(model)
-    return estimate_network(shape, design_of(model, chosen, overrides, show), model, tokens, show)
+    factors = read_calibration(calibration) if calibration else None
+    design_used = design_of(model, chosen, overrides, show)
+    return estimate_network(shape, design_used, model, tokens, show, factors)
 
 
 def estimate_network(
-    shape: Mamba2Shape, design: Design, name: str, tokens: int = 2, show: Show = unheard
+    shape: Mamba2Shape,
+    design: Design,
+    name: str,
+    tokens: int = 2,
+    show: Show = unheard,
+    calibration: Calibration | None = None,
 ) -> Estimate:
     """What a token takes of a network of `shape`, which is called `name`."""
     machine, device, memory = machine_config(shape, design), device_of(design), memory_of(design)
@@ -158,6 +174,7 @@ def estimate_network(
         units=units,
         on_chip_bits={name: each.total_bits for name, each in memories(machine).items()},
         placed=placed,
+        logic=unit_logic(machine, device, calibration),
     )
 
 

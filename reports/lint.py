@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 from pathlib import Path
 
+from hwsim.devices.families import FamilyName
 from reports.simulation import LINT, tools
 from reports.synthesis import SYNTHESES, yosys
 
@@ -27,7 +28,7 @@ def lint(verilog: str, top: str) -> list[str]:
     return found or ([done.stderr] if done.returncode else [])
 
 
-def synthesize(verilog: str, top: str, target: str) -> list[str]:
+def synthesize(verilog: str, top: str, target: FamilyName) -> list[str]:
     """Problems that Yosys finds when it synthesizes for `target`, of SYNTHESES.
 
     Latches, drivers that conflict, nets without a driver, loops, and all other warnings.

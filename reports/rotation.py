@@ -5,16 +5,15 @@ from typing import Any
 
 from codegen.verilog import to_verilog
 from hwsim.devices import Device, device_of
+from hwsim.devices.families import FamilyName
 from hwsim.engine import predict
+from hwsim.logic.mapping import mapped
 from hwsim.memory import MemoryModel
 from hwsim.resources import memories
 from models.networks.machine import MachineConfig, machine_config
 from models.units.hadamard import HadamardConfig
-from reports.synthesis import cells, luts
+from reports.synthesis import Cells, cells, used
 from rtl.units.hadamard import Hadamard
-
-REGISTERS = ("FDRE", "FDSE", "FDCE", "FDPE", "TRELLIS_FF")
-"""Flip-flops among Yosys' cells."""
 
 
 def rotation_price(
@@ -35,23 +34,23 @@ def rotation_price(
         update={"precision": design.precision.model_copy(update={"hadamard": False})}
     )
     without = predict(machine_config(config.shape, plain), prompt, new, memory, tokens=tokens)
-    counted = unit_cells(unit, target)
+    taken = used(unit_cells(unit, target))
     named = memories(config).items()
     return {
         "cycles_without": without.cycles,
         "target": target,
-        "unit_luts": luts(counted),
-        "unit_registers": sum(counted.get(kind, 0) for kind in REGISTERS),
+        "unit_luts": taken.lut,
+        "unit_registers": taken.ff,
         "unit_bits": sum(each.total_bits for name, each in named if name.startswith("hadamard.")),
     }
 
 
 @cache
-def unit_cells(unit: HadamardConfig, target: str) -> dict[str, int]:
+def unit_cells(unit: HadamardConfig, target: FamilyName) -> Cells:
     """Cells of a Hadamard unit by type; seconds for one of some hundred points."""
     return cells(to_verilog(Hadamard(unit), "hadamard"), "hadamard", target)
 
 
-def _target(device: Device | None) -> str:
-    """Of `reports.synthesis.SYNTHESES`: that of the board's chip; UltraScale+ without a board."""
-    return "ecp5" if device and device.family == "ecp5" else "xilinx"
+def _target(device: Device | None) -> FamilyName:
+    """What the board's chip is synthesized as; UltraScale+ without a board."""
+    return mapped(device.family if device else "ultrascale_plus")

@@ -150,7 +150,7 @@ def full(**changes):
         "resources": {"state": 1_048_576, "prefetch queue": 32_768, "norm": 6_144, "taps": 24_576},
         "rotation": {
             "cycles_without": total - 25_000,
-            "target": "xilinx",
+            "target": "ultrascale_plus",
             "unit_luts": 2_874,
             "unit_registers": 1_937,
             "unit_bits": 10_240,

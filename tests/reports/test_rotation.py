@@ -30,7 +30,7 @@ def test_no_rotation_costs_nothing():
 def test_it_costs_the_cycles_and_the_unit():
     (_, without), (found, cycles) = price(), price(ROTATED)
     assert found["cycles_without"] == without < cycles < 1.02 * without
-    assert found["target"] == "xilinx"
+    assert found["target"] == "ultrascale_plus"
     unit = machine_config(SHAPE, find_design("tiny", (ROTATED,))).units.hadamard
     bits = unit.lanes * unit.o.width
     # Each of the passes over a vector has its adders, and registers around them.

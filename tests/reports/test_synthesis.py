@@ -13,7 +13,7 @@ ADDER = "module top(input [15:0] a, input [15:0] b, output [16:0] o); assign o =
 
 
 @pytest.mark.verilog
-@pytest.mark.parametrize(("target", "inputs"), [("xilinx", 6), ("ecp5", 4)])
+@pytest.mark.parametrize(("target", "inputs"), [("ultrascale_plus", 6), ("ecp5", 4)])
 def test_a_function_of_a_luts_inputs_is_a_lut(target, inputs):
     assert luts(cells(PARITY.format(most=inputs - 1), "top", target)) == 1
     assert luts(cells(PARITY.format(most=inputs), "top", target)) == 2

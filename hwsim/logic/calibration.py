@@ -1,0 +1,34 @@
+"""Calibration: factors that bring modelled LUTs, flip-flops and DSPs to what a vendor's tool found.
+
+A YAML file of the user's; `puffadder calibrate` makes one from a report of Vivado.
+"""
+
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from models.documents import check, read_mapping
+
+Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+class Calibration(BaseModel):
+    """What to multiply modelled counts by, and where that is from."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    source: str
+    lut: Factor = 1.0
+    ff: Factor = 1.0
+    dsp: Factor = 1.0
+
+
+def read_calibration(path: Path) -> Calibration:
+    """The calibration in the YAML file `path`.
+
+    Raises InputError naming the file, the key and the rule of everything wrong in it.
+    """
+    raw = read_mapping(path, Calibration, "calibration")
+    way_out = "make the file with `puffadder calibrate`"
+    return check(Calibration, raw, f"{path}", "calibration", way_out)

@@ -1,0 +1,67 @@
+"""What every unit of an accelerator is built from."""
+
+from hwsim.logic import mixer, streams, units, vectors
+from hwsim.logic.inventory import Inventory
+from hwsim.resources import SHORTEST_QUEUE
+from models.beats import STEP
+from models.networks.layer import queue_depths
+from models.networks.machine import MachineConfig
+from models.networks.order import TARGETS
+
+
+def inventories(machine: MachineConfig) -> dict[str, Inventory]:
+    """What every unit of an accelerator is built from, by its name in `rtl`."""
+    u, beat = machine.units, machine.units.residual.i_beat
+    depths = queue_depths(machine.shape, u)
+    block, lanes, states = u.scan_input.block, u.lanes, u.scan.states
+    found = {
+        "control": streams.control(machine.counters, machine.ports),
+        "reads": streams.masters(machine.port, machine.ports, writes=False),
+        "sequence": streams.sequence(machine),
+        "results": streams.fork(2),
+        "fetch": streams.fetch(machine.fetch),
+        "source": streams.select(beat, 2),
+        "logits": streams.fork(2),
+        "argmax": vectors.argmax(machine.argmax),
+        "fork": streams.fork(2),
+        "keep": streams.switch(1),
+        "norm_input": streams.select(u.norm.i_beat, 2),
+        "norm": vectors.norm(u.norm),
+        "matvec": units.matvec(u.matvec),
+        "target": streams.switch(len(TARGETS)),
+        "conv1d": units.conv1d(u.conv1d),
+        "silu": units.activate(u.silu),
+        "gate_silu": units.activate(u.gate_silu),
+        "role": streams.switch(3),
+        "b": streams.resize(block, lanes, states),
+        "c": streams.resize(block, lanes, states),
+        "discretize": mixer.discretize(u.discretize),
+        "scan": mixer.scan(u.scan),
+        "gate": units.gate(u.gate),
+        "residual": units.residual(u.residual),
+    }
+    for name in ("linear_input", "conv_input", "scan_input", "scan_output", "gate_input"):
+        found[name] = units.quantize(getattr(u, name))
+    queues = {
+        "looped": u.residual.o_beat,
+        "kept": u.residual.i_beat,
+        "rows": u.matvec.o_beat,
+        "activated": u.scan_input.o_beat,
+        "x": u.scan_input.o_beat,
+        "y": u.scan_output.o_beat,
+        "z": u.gate_input.o_beat,
+        "gated": u.gate.o_beat,
+    }
+    found |= {n: streams.queue(b, depths[n]) for n, b in queues.items() if depths[n]}
+    if machine.counters:
+        found["counters"] = streams.counting(machine.counters)
+    if machine.spill:
+        found["spill"] = streams.spill(machine.spill)
+        found["writes"] = streams.masters(machine.port, machine.ports, writes=True)
+    if u.hadamard:
+        found["hadamard"] = vectors.hadamard(u.hadamard)
+        found["to_rotate"] = streams.switch(2)
+        found["rotated"] = streams.select(u.norm.o_beat, 2)
+        found["norm_steps"] = streams.fork(3)
+        found["to_rotate_steps"] = found["rotated_steps"] = streams.queue(STEP, SHORTEST_QUEUE)
+    return found
