@@ -50,8 +50,6 @@ class Coefficients(BaseModel):
     on_chip_pj_per_byte: Positive
     controller_pj_per_byte: Positive
     device_pj_per_byte: dict[str, Positive]
-    registers: Annotated[dict[int, Positive], Field(min_length=2)]
-    """Of designs by their products in a cycle, in that order: `assumed_registers`."""
     fitted_on: tuple[str, ...]
     checked_on: tuple[str, ...]
     spread: Annotated[float, Field(ge=1)]
@@ -167,18 +165,6 @@ def joules_on(device: Device, work: Work) -> Energy:
     """Energy of `work` on a board: chip and memory, and static power where the file has it."""
     static = device.static_w or 0.0
     return joules_per_token(work, device.chip.node_nm, device.memory.type, static)
-
-
-def assumed_registers(products_per_cycle: Numbers) -> NDArray[np.float64]:
-    """Registers of a design that nobody counted: between counted ones, as powers of the products.
-
-    >>> round(float(assumed_registers(64)))
-    130000
-    """
-    counted = coefficients().registers
-    products, registers = (np.log(list(each)) for each in (counted.keys(), counted.values()))
-    found: NDArray[np.float64] = np.exp(np.interp(np.log(products_per_cycle), products, registers))
-    return found
 
 
 def work_of(

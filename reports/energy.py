@@ -4,7 +4,8 @@ from dataclasses import asdict
 from typing import Any
 
 from hwsim.devices import Device
-from hwsim.energy import Energy, assumed_registers, coefficients, joules_on, work_of
+from hwsim.energy import Energy, coefficients, joules_on, work_of
+from hwsim.logic import logic, total
 from models.networks.machine import MachineConfig
 
 
@@ -14,15 +15,9 @@ def design_energy(
     cycles: float,
     clock_hz: float,
     moved_bytes: float,
-    registers: float | None = None,
 ) -> Energy:
-    """Energy of a token of `cycles` that reads and writes `moved_bytes` of memory.
-
-    registers  of the whole design; without them, as many as published designs of its size have
-    """
-    design = machine.design
-    if registers is None:
-        registers = float(assumed_registers(design.matvec.rows * design.matvec.columns))
+    """Energy of a token of `cycles` that reads and writes `moved_bytes` of memory."""
+    design, registers = machine.design, total(logic(machine, device.family)).ff
     spilled = design.state.placement == "memory"
     work = work_of(
         machine.shape, design.precision, spilled, cycles, clock_hz, moved_bytes, registers

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from hwsim.devices import find_device, names
-from hwsim.energy import Work, assumed_registers, coefficients, joules_on, joules_per_token, work_of
+from hwsim.energy import Work, coefficients, joules_on, joules_per_token, work_of
 from hwsim.energy_fit import energy_of, fit
 from hwsim.published import find_published
 from hwsim.published.timing import timing
@@ -85,12 +85,6 @@ def test_the_work_of_a_network():
     many = work_of(SHAPE, bits, np.array([False, True]), 1000, 1e6, 500.0, 10)
     assert many.on_chip_bytes.tolist() == [told.on_chip_bytes, 1000]
     assert many.product_bits.tolist() == [16, 16]
-
-
-def test_registers_grow_with_the_products():
-    counts = assumed_registers(np.array([16, 64, 300, 1552, 4000]))
-    assert (np.diff(counts) >= 0).all()
-    assert 130_000 < counts[2] < 394_000
 
 
 def test_the_coefficients_are_those_of_the_fit():
