@@ -212,6 +212,45 @@ def calibrate(
 
 
 @app.command()
+def explore(
+    space: Annotated[
+        str, typer.Argument(help="A YAML file, or the name of a space that comes along.")
+    ],
+    out: Annotated[Path, typer.Option(help="Folder for what is found.")] = Path("build/explore"),
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. [default: as many as there are cores]")
+    ] = None,
+    scheduler: Annotated[
+        str | None, typer.Option(help="Address of a Dask scheduler, whose workers do the work.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Find the best designs among millions: which one for this network on this board, and why.
+
+    A space names networks, a base design, knobs (keys of a design file, each with its values),
+    objectives and constraints. Every point is screened by the closed form of the cycles and the
+    models of memory and logic; the engine then predicts the front, and Yosys and Verilator try
+    the few that remain, as the space says. What each stage says of the one before is printed.
+
+    Leaves front.csv, winner.yaml (the best design's file), explore.json, explore.html with its
+    figures as SVG and, where chromium is installed, PNG in figures/, and results.sqlite with
+    everything that was computed: nothing of it is computed again, also after the command was
+    killed.
+
+    Example: **puffadder explore vck190 --out build/explore**
+    """
+    from reports.explore import explore as explore_space
+    from reports.explore import to_json, to_text
+
+    found = explore_space(
+        space, out, workers=workers, scheduler=scheduler, pictures=True, show=_told(quiet)
+    )
+    typer.echo(to_json(found) if as_json else to_text(found))
+    raise typer.Exit(0 if found.equal else MISMATCH)
+
+
+@app.command()
 def layer(
     model: Model = "bundled",
     design: Annotated[

@@ -19,8 +19,7 @@ from hwsim.distinct import distinct
 from hwsim.memory import MemoryModel
 from hwsim.passes.records import shape_record, units_table
 from hwsim.passes.token import refreshed_periods, tokens
-from models.design import Design
-from models.documents import check
+from models.design import Design, changed
 from models.errors import InputError
 from models.memory_port import ReadPortConfig
 from models.networks.shape import Mamba2Shape
@@ -95,7 +94,7 @@ class Designs:
         base: Design,
         axes: Mapping[str, Sequence[Any]],
         memory: Callable[[Design], MemoryModel] = memory_of,
-        numbers: range | None = None,
+        numbers: NDArray[np.int64] | range | None = None,
     ) -> "Designs":
         """`base` with each combination of values of the keys of a design file, the last fastest.
 
@@ -105,7 +104,9 @@ class Designs:
         lists = {key: _changed(base, key, values) for key, values in axes.items()}
         sizes = tuple(len(designs) for designs in lists.values())
         wanted = range(prod(sizes)) if numbers is None else numbers
-        places = np.unravel_index(np.arange(wanted.start, wanted.stop), sizes or (1,))
+        if isinstance(wanted, range):
+            wanted = np.arange(wanted.start, wanted.stop)
+        places = np.unravel_index(wanted, sizes or (1,))
         index = dict(zip(lists, places, strict=False))
         every = [base, *(design for designs in lists.values() for design in designs)]
         precisions = tuple(dict.fromkeys(design.precision for design in every))
@@ -206,14 +207,7 @@ def _changed(base: Design, key: str, values: Sequence[Any]) -> list[Design]:
 
 
 def _with(base: Design, changes: Mapping[str, Any]) -> Design:
-    raw = base.model_dump()
-    for key, value in changes.items():
-        *folders, leaf = key.split(".")
-        inner = raw
-        for folder in folders:
-            inner = inner[folder]
-        inner[leaf] = value
-    return check(Design, raw, f"grid of {base.name}", "design", "correct the values")
+    return changed(base, changes, f"grid of {base.name}")
 
 
 def _fill_memory(

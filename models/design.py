@@ -1,5 +1,6 @@
 """Design: how much hardware, in which formats. Read from YAML, checked whole."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -114,6 +115,21 @@ def read_design(path: Path, overrides: tuple[str, ...] = ()) -> Design:
     place = " with ".join(filter(None, [f"{path}", " ".join(overrides)]))
     correct = "correct it in the file, or override it like scan.states=8"
     return check(Design, {"name": path.stem} | raw, place, "design", correct)
+
+
+def changed(design: Design, changes: Mapping[str, Any], place: str) -> Design:
+    """The design with other values at keys of its file, `scan.states`.
+
+    Raises InputError that begins with `place` for values that a design cannot have.
+    """
+    raw = design.model_dump()
+    for key, value in changes.items():
+        *folders, leaf = key.split(".")
+        inner = raw
+        for folder in folders:
+            inner = inner[folder]
+        inner[leaf] = value
+    return check(Design, raw, place, "design", "correct the values")
 
 
 def _override(raw: dict[str, Any], text: str) -> None:

@@ -22,6 +22,7 @@ _RULES = {
     "greater_than": "must be more than {gt}, not {input!r}",
     "greater_than_equal": "must be at least {ge}, not {input!r}",
     "less_than_equal": "must be at most {le}, not {input!r}",
+    "too_short": "must have at least {min_length}, not {actual_length}",
     "string_type": "must be a text, not {input!r}",
     "literal_error": "must be {expected}, not {input!r}",
     "model_type": "must be a mapping, not {input!r}",
@@ -83,7 +84,8 @@ def keys_of(model: Any, what: str, *folders: Any) -> str:
     """The keys of `model`, or of the mapping `folders` in it."""
     for folder in folders:
         model = model.model_fields[folder].annotation
-    return f"{'.'.join(folders) or f'a {what}'} has the keys {', '.join(model.model_fields)}"
+    keys = [field.alias or name for name, field in model.model_fields.items()]
+    return f"{'.'.join(folders) or f'a {what}'} has the keys {', '.join(keys)}"
 
 
 def _read(path: Path) -> str:

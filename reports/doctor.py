@@ -14,6 +14,8 @@ from packaging.specifiers import SpecifierSet
 
 ROOT = Path(__file__).parents[1]
 INSTALL = ".venv/bin/pip install -e"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome", "chrome")
+"""Names of the program that draws pages."""
 
 
 @dataclass(frozen=True)
@@ -151,7 +153,6 @@ def _installed(name: str) -> str | None:
 
 
 def _chromium() -> Finding:
-    names = ("chromium", "chromium-browser", "google-chrome", "chrome")
-    found = [version for name in names if (version := _version(name, ["--product-version"]))]
+    found = [version for name in BROWSERS if (version := _version(name, ["--product-version"]))]
     purpose, way_out = "renders reports as pictures", "run `apt-get install chromium`"
     return Finding("chromium", purpose, next(iter(found), None), "", False, way_out)

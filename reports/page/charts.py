@@ -3,7 +3,7 @@
 Texts are drawn as they are given; positions on logarithmic axes are the caller's logarithms.
 """
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -23,6 +23,10 @@ _STRONGEST = 0.75
 """Opacity of a cell, so that its number can be read."""
 _LETTER, _MARGIN = 6.5, 6
 """Widths of a digit in a cell, and of what must be free beside all of them."""
+_WIDE = 7.5
+"""Width of most letters."""
+_BEHIND = 300
+"""Width of what is written behind a stack."""
 
 
 @dataclass(frozen=True)
@@ -73,6 +77,47 @@ def _bar(bar: Bar, x: Callable[[float], float], y: float) -> list[Html]:
         tag("line", x1=ends[0], y1=middle, x2=ends[1], y2=middle, class_="whisker"),
         tag("text", bar.text, x=max(right, ends[1]) + 6, y=middle + 4),
     ]
+
+
+@dataclass(frozen=True)
+class Stack:
+    """A row of parts, each a value of a style, and what is written behind them."""
+
+    name: str
+    parts: Mapping[str, float]
+    text: str
+
+
+def stacks(rows: Sequence[Stack], styles: Mapping[str, str], label: str, whole: float) -> Html:
+    """Rows of parts on one scale to `whole`; above them, the names of the styles that they have."""
+    plot = WIDTH - LABELS - _BEHIND
+    used = [each for each in styles.items() if any(each[0] in row.parts for row in rows)]
+    parts, y = keys(used, 4.0)
+    for row in rows:
+        parts.append(tag("text", row.name, x=LABELS - 8, y=y + 14, class_="name"))
+        parts.append(rect(LABELS, y + 3, plot, _ROW - 6, "ground"))
+        x = float(LABELS)
+        for style, value in row.parts.items():
+            width = plot * value / whole
+            told = tag("title", f"{row.name}, {styles[style]}: {value / whole:.1%}")
+            parts.append(tag("g", told, rect(x, y + 3, width, _ROW - 6, style)))
+            x += width
+        parts.append(tag("text", row.text, x=LABELS + plot + 8, y=y + 14))
+        y += _ROW + 2
+    return figure(parts, y + 4, label)
+
+
+def keys(styles: Iterable[tuple[str, str]], top: float) -> tuple[list[Html], float]:
+    """Styles with their names, in lines from `top`, and where what follows begins."""
+    parts, x, y = [], float(LABELS), top
+    for style, name in styles:
+        width = 30 + _WIDE * len(name)
+        if x + width > WIDTH:
+            x, y = float(LABELS), y + _ROW
+        parts.append(rect(x, y, 11, 11, style))
+        parts.append(tag("text", name, x=x + 16, y=y + 10))
+        x += width
+    return parts, y + _TOP
 
 
 def heat_map(

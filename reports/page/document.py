@@ -12,6 +12,7 @@ KINDS = {
     "modelled": "predicted, without the hardware",
     "measured": "on the machine that ran this",
     "assumed": "given, not looked at",
+    "cited": "from a source that the board's file names",
     "design": "chosen in the design file",
 }
 """How a number came to be."""
@@ -39,6 +40,12 @@ def section(title: str, note: str, *content: Child, tags: Sequence[str]) -> Html
 def chip(kind: str) -> Html:
     """How a number came to be."""
     return tag("span", kind, class_=f"chip {kind}")
+
+
+def tile(number: str, unit: str, kind: str, note: str) -> Html:
+    """A number to be seen first, how it is known, and what is to be said of it."""
+    return tag("div", tag("div", tag("strong", number), " ", unit, " ", chip(kind)),
+               tag("small", note))  # fmt: skip
 
 
 def footer(maker: str, kinds: Sequence[str]) -> Html:

@@ -68,8 +68,8 @@ def roofline(roofs: Sequence[Roof], points: Sequence[Point]) -> Html:
     parts.append(tag("text", name, x=WIDTH - _RIGHT, y=_BOTTOM + 36, class_="axis"))
     parts.append(tag("text", "multiply-adds/s", x=_LEFT + 6, y=_TOP + 12))
     for roof, corner in zip(roofs, corners, strict=True):
-        ends = [10.0**low, corner, 10.0**high]
-        bent = "L".join(place(x(each), y(max(roof.at(each), 10.0**least))) for each in ends)
+        ends = [max(10.0**low, 10.0**least / roof.bytes_per_second), corner, 10.0**high]
+        bent = "L".join(place(x(each), y(roof.at(each))) for each in ends)
         parts.append(tag("path", d=f"M{bent}", class_=f"curve {roof.series}", stroke_width=2))
     heights = spread([y(roof.multiply_adds_per_second) + 4 for roof in roofs], _TEXT[1])
     for roof, height in zip(roofs, heights, strict=True):

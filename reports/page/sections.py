@@ -9,7 +9,7 @@ from typing import Any
 from hwsim.memory import MemoryModel
 from models.counters import UNITS, Activity
 from reports.page import figures
-from reports.page.document import chip, section
+from reports.page.document import chip, section, tile
 from reports.page.html import Html, printable, tag
 from reports.run_report import (
     RunReport,
@@ -58,15 +58,15 @@ def summary(report: RunReport) -> Html:
             " tokens that it wrote.", class_="note"),
         tag(
             "div",
-            _tile(f"{report.tokens_per_second:,.1f}", "tokens/s", "simulated",
-                  f"at {_clock(report)}; the LM head is included"),
-            _tile(f"{report.cycles_per_token:,.0f}", "cycles/token", "simulated",
-                  f"{cycles['measured']:,} in all for {len(cycles['per_token'])} tokens"),
+            tile(f"{report.tokens_per_second:,.1f}", "tokens/s", "simulated",
+                 f"at {_clock(report)}; the LM head is included"),
+            tile(f"{report.cycles_per_token:,.0f}", "cycles/token", "simulated",
+                 f"{cycles['measured']:,} in all for {len(cycles['per_token'])} tokens"),
             None if predicted is None else
-            _tile(f"{predicted:,}", "cycles", "modelled",
-                  f"for the run: {_error(cycles)} of the simulated"),
-            _tile(f"{match['compared']:,}", "logit codes", "simulated",
-                  f"compared; {match['mismatches']:,} differ"),
+            tile(f"{predicted:,}", "cycles", "modelled",
+                 f"for the run: {_error(cycles)} of the simulated"),
+            tile(f"{match['compared']:,}", "logit codes", "simulated",
+                 f"compared; {match['mismatches']:,} differ"),
             class_="tiles",
         ),
     )  # fmt: skip
@@ -90,7 +90,7 @@ def units(report: RunReport) -> Html | None:
     head = tag("tr", tag("th", "unit"), tag("th", _sides(by_unit)),
                [tag("th", _words(word)) for word in words])  # fmt: skip
     return section(
-        _most_to_do(by_unit),
+        most_to_do(by_unit),
         f"Each row is all of the run's cycles; what is not {Activity.BUSY.word} is waiting, for "
         "what the colour says. " + _agreement(by_unit),
         legend(words),
@@ -303,11 +303,6 @@ def legend(words: list[str]) -> Html:
     )  # fmt: skip
 
 
-def _tile(number: str, unit: str, kind: str, note: str) -> Html:
-    return tag("div", tag("div", tag("strong", number), " ", unit, " ", chip(kind)),
-               tag("small", note))  # fmt: skip
-
-
 def _fact(name: str, text: str, kind: str) -> Html:
     return tag("tr", tag("th", name), tag("td", text), tag("td", chip(kind)))
 
@@ -349,7 +344,7 @@ def _busiest(by_unit: UnitCycles) -> tuple[str, dict[str, int]]:
     return max(rows.items(), key=lambda row: row[1].get("busy", 0))
 
 
-def _most_to_do(by_unit: UnitCycles) -> str:
+def most_to_do(by_unit: UnitCycles) -> str:
     """Who has most to do, and what it waits for most."""
     unit, cycles = _busiest(by_unit)
     total = sum(cycles.values())

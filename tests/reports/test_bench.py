@@ -246,3 +246,13 @@ def test_a_roof_is_the_memory_until_the_multipliers_are_busy():
     assert left < corner < right
     assert low > high == end
     assert np.isclose((corner - left) / (right - left), 1 / 2)  # decades 1 to 100, bent at 10
+
+
+@pytest.mark.parametrize("intensity", [0.02, 1.77, 60.0])
+def test_a_point_on_the_roof_is_drawn_on_it(intensity):
+    roof = Roof("roof", 12e9, 25.6e9, "series-4")
+    figure = roofline([roof], [Point("p", intensity, roof.at(intensity), "series-0")])
+    path = re.search(r'd="M([^"]*)"', figure)[1]
+    x, y = zip(*(map(float, end.split()) for end in path.split("L")), strict=True)
+    at = [float(place) for place in re.search(r'cx="([^"]*)" cy="([^"]*)"', figure).groups()]
+    assert at[1] == pytest.approx(np.interp(at[0], x, y), abs=0.2)

@@ -1,0 +1,201 @@
+"""The document of an exploration: everything that its page shows, as one value for JSON."""
+
+import json
+import shlex
+from typing import Any
+
+from codegen.files import finite
+from hwsim.devices import Device, memory_of
+from hwsim.energy import joules_on, work_of
+from hwsim.logic import logic
+from hwsim.measures import MEASURES, OF_BOARD
+from models.networks.machine import machine_config
+from reports.explore.exploration import Exploration, command, measured
+from reports.explore.gather import Point
+from reports.explore.knobs import Knobs, overrides
+from reports.explore.outputs import design_file
+from reports.explore.plan import Plan
+from reports.explore.screen import NAMES
+
+VERSION = 1
+
+
+def document(found: Exploration) -> dict[str, Any]:
+    plan, winners, knobs = found.plan, found.winners, _knobs(found.plan)
+    reasons = list(found.found.counts)
+    boards = {grid.device.name: grid.device for grid in plan.grids if grid.device}
+    kept = {point.id for point in winners.values()}
+    return {
+        "version": VERSION,
+        "name": plan.space.name,
+        "command": made_by(found),
+        "run": found.run,
+        "space": _space(found),
+        "boards": {name: _board(device) for name, device in boards.items()},
+        "measures": {name: _measure(name) for name in NAMES if _known(found, name)},
+        "reasons": [
+            {"kind": reason.kind, "text": reason.text, "points": points}
+            for reason, points in found.found.counts.items()
+        ],
+        "front": [_point(found, point) | {"winner": point.id in kept} for point in found.points],
+        "sample": {
+            "columns": ["network", "reason", "chosen", *(n for n in NAMES if _known(found, n))],
+            "rows": [
+                [
+                    plan.space.networks.index(point.grid.network),
+                    reasons.index(reason),
+                    _chosen(knobs, point),
+                    *(point.measures.get(name) for name in NAMES if _known(found, name)),
+                ]
+                for point, reason in found.found.sample
+            ],
+        },
+        "stages": [_closed_form(found), *(stage.to_dict() for stage in found.stages)],
+        "winners": [_winner(found, point) for point in winners.values()],
+    }
+
+
+def to_json(found: Exploration) -> str:
+    return json.dumps(finite(document(found)), indent=1)
+
+
+def made_by(found: Exploration) -> str:
+    return f"puffadder explore {found.plan.space.name}"
+
+
+def _knobs(plan: Plan) -> Knobs:
+    """The values of each knob that the space names, the board's among them."""
+    boards = list(dict.fromkeys(grid.base.device for grid in plan.grids))
+    return plan.turned({"device": boards} | plan.knobs)
+
+
+def _chosen(knobs: Knobs, point: Point) -> list[int]:
+    """The index of the value of each knob that a point has."""
+    return [values.index(point.knobs[key]) for key, values in knobs.items()]
+
+
+def _space(found: Exploration) -> dict[str, Any]:
+    plan, knobs = found.plan, _knobs(found.plan)
+    return {
+        "networks": list(plan.space.networks),
+        "base": plan.space.base,
+        "knobs": knobs,
+        "words": {
+            key: [shlex.quote(overrides({key: value})[0]) for value in values]
+            for key, values in knobs.items()
+        },
+        "objectives": list(plan.objectives),
+        "constraints": [constraint.text for constraint in plan.constraints],
+        "points": plan.points,
+        "search": plan.space.search.method,
+    }
+
+
+def _board(device: Device) -> dict[str, Any]:
+    counts: dict[str, Any] = {
+        "lut": device.lut,
+        "ff": device.ff,
+        "dsp": device.dsp,
+        "block_ram": device.block_ram.count,
+        "ultra_ram": device.ultra_ram.count if device.ultra_ram else 0,
+    }
+    trust = {name: device.trust(name) for name in OF_BOARD if counts[name]}
+    return counts | {"trust": trust}
+
+
+def _measure(name: str) -> dict[str, Any]:
+    measure = MEASURES[name]
+    return {
+        "label": measure.label,
+        "unit": measure.unit,
+        "best": measure.best,
+        "tag": measure.tag,
+        "basis": measure.basis,
+    }
+
+
+def _known(found: Exploration, name: str) -> bool:
+    return any(name in point.measures for point in found.points)
+
+
+def _point(found: Exploration, point: Point) -> dict[str, Any]:
+    looked = found.engine.get(point.id)
+    return {
+        "id": point.id,
+        "network": point.grid.network,
+        "number": point.number,
+        "knobs": point.knobs,
+        "chosen": _chosen(_knobs(found.plan), point),
+        "measures": point.measures,
+        "engine": looked
+        and {
+            "cycles_per_token": looked["cycles"],
+            "tokens_per_second": looked["tokens_per_second"],
+        },
+        "command": command(found.plan, point),
+    }
+
+
+def _closed_form(found: Exploration) -> dict[str, Any]:
+    left = len(found.points)
+    return {"name": "closed form", "points": found.plan.points, "left": left}
+
+
+def _winner(found: Exploration, point: Point) -> dict[str, Any]:
+    looked, design, grid = found.engine.get(point.id, {}), point.design, point.grid
+    memory = memory_of(design)
+    rate = measured(point, "tokens_per_second", found.engine)
+    return _point(found, point) | {
+        "design": design.model_dump(mode="json"),
+        "yaml": design_file(design, made_by(found)),
+        "file": winner_file(found, point),
+        "board": grid.device.name if grid.device else None,
+        "tokens_per_second": {
+            "value": rate,
+            "tag": "modelled",
+            "basis": "engine" if looked else "closed form",
+        },
+        "sensitivity": found.sensitivity[point.id],
+        "cycles": {"total": looked.get("cycles"), "units": looked.get("units", {})},
+        "bounds": looked.get("bounds", {}),
+        "resources": {"units": _units(point), "memories": looked.get("memories", {})},
+        "energy": _energy(point),
+        "roofline": {
+            "macs_per_token": grid.shape.macs_per_token,
+            "bytes_per_token": point.measures["bytes_per_token"],
+            "peak_macs_per_s": design.matvec.rows * design.matvec.columns * memory.clock_hz,
+            "bandwidth": memory.bandwidth,
+            "tokens_per_second": rate,
+            "clock_hz": memory.clock_hz,
+        },
+    }
+
+
+def winner_file(found: Exploration, point: Point) -> str:
+    """Name of the design file of a network's best point."""
+    several = len(found.winners) > 1
+    network = point.grid.network.strip("/").rpartition("/")[2]
+    return f"winner-{network}.yaml" if several else "winner.yaml"
+
+
+def _units(point: Point) -> dict[str, dict[str, float]]:
+    if point.grid.device is None:
+        return {}
+    units = logic(machine_config(point.grid.shape, point.design), point.grid.device.family)
+    return {name: {"lut": unit.lut, "ff": unit.ff, "dsp": unit.dsp} for name, unit in units.items()}
+
+
+def _energy(point: Point) -> dict[str, float]:
+    """Joules of a token by where they go, where the board's static power is known."""
+    grid, design = point.grid, point.design
+    if grid.device is None or grid.device.static_w is None:
+        return {}
+    measures = point.measures
+    work = work_of(
+        grid.shape, design.precision, design.state.placement == "memory",
+        measures["cycles_per_token"], memory_of(design).clock_hz, measures["bytes_per_token"],
+        measures["ff"],
+    )  # fmt: skip
+    energy = joules_on(grid.device, work)
+    parts = ("compute", "clock", "on_chip", "off_chip", "static")
+    return {name: float(getattr(energy, name)) for name in parts}

@@ -1,0 +1,90 @@
+"""Explorations: what was found in a space, and which design of each front is the best."""
+
+import shlex
+from dataclasses import dataclass, field
+from typing import Any
+
+from hwsim.measures import MEASURES
+from reports.explore.gather import Found, Point
+from reports.explore.knobs import overrides
+from reports.explore.plan import Plan
+from reports.explore.stages import Stage
+
+ENGINE = {"tokens_per_second": "tokens_per_second", "cycles_per_token": "cycles"}
+"""Measures that the engine finds, too, by its names."""
+SLIGHT = 0.01
+"""Relative difference for which no other objective is given up."""
+
+
+@dataclass(frozen=True)
+class Exploration:
+    """What was found in a space: fronts, reasons, and how the stages agree.
+
+    engine       what the engine says of the points that it looked at, by their names
+    sensitivity  of each winner, by knob: each value with its measures and what speaks against it
+    run          how it went: seconds, processes, points that were computed now
+    """
+
+    plan: Plan
+    found: Found
+    stages: tuple[Stage, ...] = ()
+    engine: dict[str, dict[str, Any]] = field(default_factory=dict)
+    sensitivity: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
+    run: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def points(self) -> list[Point]:
+        """Of all fronts."""
+        return [point for points in self.found.fronts.values() for point in points]
+
+    @property
+    def winners(self) -> dict[str, Point]:
+        """The best point of each network that has one."""
+        fronts = self.found.fronts.items()
+        return {name: best(self.plan, points, self.engine) for name, points in fronts if points}
+
+    @property
+    def equal(self) -> bool:
+        """Whether hardware that was simulated computed every code."""
+        return all(stage.equal is not False for stage in self.stages)
+
+    def best_first(self, count: int) -> list[Point]:
+        """So many points of each front, its best one first."""
+        found = []
+        for network, winner in self.winners.items():
+            others = [point for point in self.found.fronts[network] if point != winner]
+            found += [winner, *others][:count]
+        return found
+
+
+def best(plan: Plan, points: list[Point], engine: dict[str, dict[str, Any]]) -> Point:
+    """Of the points that the engine looked at and that keep all constraints with what it says, the
+    best by the first objective; of those that are as good but for SLIGHT, the best by the next, and
+    so on. Where there is none, of all points.
+    """
+    kept = [
+        point
+        for point in points
+        if point.id in engine
+        and all(each.holds(measured(point, each.measure, engine)) for each in plan.constraints)
+    ]
+    left = kept or points
+    for name in plan.objectives:
+        values = [measured(point, name, engine) for point in left]
+        most = max(values) if MEASURES[name].best == "largest" else min(values)
+        near = [abs(value - most) <= SLIGHT * abs(most) for value in values]
+        left = [point for point, close in zip(left, near, strict=True) if close]
+    return left[0]
+
+
+def measured(point: Point, name: str, engine: dict[str, dict[str, Any]]) -> float:
+    """A measure of a point: as the engine says, where it says anything."""
+    if name in ENGINE and point.id in engine:
+        return float(engine[point.id][ENGINE[name]])
+    return point.measures.get(name, float("nan"))
+
+
+def command(plan: Plan, point: Point) -> str:
+    """What tells more about a point."""
+    words = ["puffadder", "estimate", point.grid.network, plan.space.base]
+    return shlex.join(words + overrides(plan.turned(point.knobs)))

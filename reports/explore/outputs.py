@@ -1,0 +1,72 @@
+"""Outputs: a front as a table for a spreadsheet or the terminal, and its best design as a file."""
+
+import csv
+import io
+
+import yaml
+
+from hwsim.measures import MEASURES
+from models.design import Design
+from models.precision import NAMED
+from reports.explore.exploration import ENGINE, Exploration, command, measured
+from reports.explore.gather import Point
+from reports.explore.knobs import overrides, text_of
+
+LISTED = 10
+"""Designs of a front that are told on the terminal."""
+
+
+def to_csv(found: Exploration) -> str:
+    """The fronts: a row for each point, with its knobs and all that is known of it."""
+    knobs = list(dict.fromkeys(key for point in found.points for key in point.knobs))
+    known = [name for name in MEASURES if any(name in point.measures for point in found.points)]
+    engine = {f"engine_{name}": key for name, key in ENGINE.items()} if found.engine else {}
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    table.writerow(["point", "network", *knobs, *known, *engine, "command"])
+    for point in found.points:
+        looked = found.engine.get(point.id, {})
+        table.writerow(
+            [point.id, point.grid.network]
+            + [text_of(point.knobs[key]) for key in knobs]
+            + [point.measures.get(name, "") for name in known]
+            + [looked.get(key, "") for key in engine.values()]
+            + [command(found.plan, point)]
+        )
+    return text.getvalue()
+
+
+def to_text(found: Exploration) -> str:
+    lines = [f"space {found.plan.space.name}: {found.plan.points:,} points (modelled)"]
+    lines += [
+        f"{points:14,}  {reason.kind:11} {reason.text}"
+        for reason, points in found.found.counts.items()
+    ]
+    for network, points in found.found.fronts.items():
+        lines += ["", f"front for {network}: {len(points)} designs, best first"]
+        lines += _rows(found, points[:LISTED])
+    lines += ["", *(stage.to_text() for stage in found.stages)]
+    for network, point in found.winners.items():
+        rate = measured(point, "tokens_per_second", found.engine)
+        how = "engine" if point.id in found.engine else "closed form"
+        lines += ["", f"best for {network}: {rate:.3f} tokens/s ({how})"]
+        lines += [command(found.plan, point)]
+    return "\n".join(lines)
+
+
+def design_file(design: Design, made_by: str) -> str:
+    """The design as YAML, its precision by name where it has one."""
+    raw = design.model_dump(mode="json", exclude={"name"}, exclude_none=True)
+    names = [name for name, precision in NAMED.items() if precision == design.precision]
+    raw["precision"] = names[0] if names else raw["precision"]
+    body = yaml.safe_dump(raw, sort_keys=False, default_flow_style=None, width=100)
+    return f"# Found by `{made_by}`.\n{body}"
+
+
+def _rows(found: Exploration, points: list[Point]) -> list[str]:
+    names = found.plan.objectives
+    rows = ["".join(f"{name:>20}" for name in names) + "  knobs"]
+    for point in points:
+        values = "".join(f"{measured(point, name, found.engine):20,.3f}" for name in names)
+        rows.append(f"{values}  {' '.join(overrides(found.plan.turned(point.knobs)))}")
+    return rows

@@ -1,0 +1,108 @@
+"""Plans: a space with everything that it names found and checked, ready for work."""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+
+from codegen.designs import find_design
+from hwsim.devices import Device, find_device
+from hwsim.measures import OF_BOARD, OF_ENERGY
+from models.design import changed
+from models.errors import InputError
+from reports.estimate import shape_of
+from reports.explore.constraints import Constraint, parse_constraint, require_measure
+from reports.explore.grid import Grid
+from reports.explore.identity import digest, version
+from reports.explore.knobs import Knobs, knobs_of
+from reports.explore.space import Space
+from reports.inputs import design_of
+
+
+@dataclass(frozen=True)
+class Plan:
+    """A space's grids, one for each network and board, and what decides about their points.
+
+    divergences  of each grid, by its axis of precisions; empty when nobody asks for them
+    """
+
+    space: Space
+    knobs: Knobs
+    grids: tuple[Grid, ...]
+    constraints: tuple[Constraint, ...]
+    divergences: tuple[tuple[float, ...], ...] = ()
+    version: str = ""
+
+    @property
+    def points(self) -> int:
+        return sum(grid.points for grid in self.grids)
+
+    @property
+    def objectives(self) -> tuple[str, ...]:
+        return self.space.objectives
+
+    def turned(self, knobs: dict[str, Any]) -> dict[str, Any]:
+        """Of a point's knobs, those that the base does not have in itself."""
+        return {key: knobs[key] for key in knobs if key in self.space.knobs}
+
+    @cached_property
+    def key(self) -> str:
+        """What becomes of the points depends on nothing else, but for puffadder's version."""
+        search = self.space.search.model_dump() if self.space.search.method != "grid" else {}
+        return digest(
+            [
+                [grid.key for grid in self.grids],
+                self.constraints,
+                self.objectives,
+                self.divergences,
+                search,
+            ]
+        )
+
+
+def plan_of(space: Space) -> Plan:
+    """Raises InputError for everything that is wrong in what the space names."""
+    knobs = knobs_of(space)
+    for name in space.objectives:
+        require_measure(name, f"space {space.name}: objectives:")
+    constraints = tuple(parse_constraint(text, space.name) for text in space.constraints)
+    base = find_design(space.base)
+    boards = knobs.pop("device", [base.device])
+    wanted = {*space.objectives, *(each.measure for each in constraints)}
+    grids: list[Grid] = []
+    for network in dict.fromkeys(space.networks):
+        shape, first = shape_of(network), 0
+        own = design_of(network, base, [f"{key}=" for key in knobs])
+        for board in dict.fromkeys(boards):
+            on_board = changed(own, {"device": board}, f"space {space.name}: knob device")
+            device = find_device(board) if board else None
+            _require_board(space.name, device, wanted)
+            grid = Grid(network, shape, device, on_board, knobs, first)
+            if grid.points > MOST:
+                rule = f"must have at most {MOST:,} points, not {grid.points:,}"
+                raise InputError(f"space {space.name}", rule, "give the knobs fewer values")
+            grid.designs(_NONE)  # values that no design can have
+            grids.append(grid)
+            first += grid.points
+    return Plan(space, knobs, tuple(grids), constraints, version=version())
+
+
+_NONE = np.empty(0, np.int64)
+MOST = 2**62
+"""Points that a number can count."""
+
+
+def _require_board(space: str, device: Device | None, wanted: set[str]) -> None:
+    """Refuse measures that need a board, and numbers that a board does not have."""
+    of_board = [name for name in (*OF_BOARD, *OF_ENERGY) if name in wanted]
+    if device is None and of_board:
+        raise InputError(
+            f"space {space}: device",
+            f"must be named in the base or as a knob for {', '.join(of_board)}, not left out",
+            "add `device: vck190` to knobs, as a list",
+        )
+    if device and "ff" in of_board:
+        device.number("ff")
+    if device and wanted & set(OF_ENERGY):
+        device.number("static_w")

@@ -1,0 +1,130 @@
+"""Spaces: what is wrong in one is told with its place, its rule and a way out."""
+
+import numpy as np
+import pytest
+import yaml
+from typer.testing import CliRunner
+
+import puffadder
+from models.errors import InputError
+from reports.explore import explore, find_space
+from reports.explore.constraints import parse_constraint
+from reports.explore.knobs import Range
+from reports.explore.plan import plan_of
+from reports.explore.space import Space, names
+from tests.reports.explore.spaces import small
+
+
+@pytest.mark.parametrize("name", names())
+def test_spaces_that_come_along_are_ready_for_work(name):
+    plan = plan_of(find_space(name))
+    assert plan.points > 1
+    for grid in plan.grids:
+        numbers = np.arange(0, grid.points, max(1, grid.points // 7))
+        assert len(grid.designs(numbers)) == len(numbers)
+
+
+@pytest.mark.parametrize(
+    ("ends", "values"),
+    [
+        ({"from": 4, "to": 32, "times": 2}, [4, 8, 16, 32]),
+        ({"from": 3, "to": 10, "step": 3}, [3, 6, 9]),
+        ({"from": 5, "to": 5, "step": 1}, [5]),
+        ({"from": 1.5, "to": 3, "step": 0.5}, [1.5, 2, 2.5, 3]),
+    ],
+)
+def test_ranges_include_both_ends(ends, values):
+    found = Range.model_validate(ends).values()
+    assert found == values
+    assert [type(value) for value in found] == [type(value) for value in values]
+
+
+def test_constraints_are_read():
+    constraint = parse_constraint(" lut<=107_000 ", "space s")
+    assert (constraint.measure, constraint.bound) == ("lut", 107000)
+    values = np.array([1, 107000, 107001, np.nan])
+    assert constraint.holds(values).tolist() == [True, True, False, False]
+    assert parse_constraint("dsp > 1.5e2", "s").holds(values).tolist() == [False, True, True, False]
+
+
+FILE = {"networks": ["bundled"], "base": "ecp5", "knobs": {"lanes": [4]}}
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"knobs": {"matvec.cols": [4]}}, r"space \w+: knob 'matvec.cols' must be one of .*; "
+                                          "did you mean matvec.columns\\?"),
+        ({"knobs": {"precision.scan_bit": [4]}}, ".*; did you mean precision.scan_bits\\?"),
+        ({"knobs": {"lanes": []}}, r"space \w+: knob lanes must have at least one value, not none"),
+        ({"knobs": {"lanes": ["many"]}}, ".*lanes must be an integer, not 'many'"),
+        ({"knobs": {"lanes": {"from": 4, "to": 2, "step": 1}}}, ".* must end at 4 or more, not 2"),
+        ({"knobs": {"lanes": {"from": 4, "to": 8}}}, ".* must have either times or step, not"),
+        ({"knobs": {"lanes": {"from": 4, "too": 8, "step": 1}}},
+         ".*to must be given; too must not be there; a range has the keys"),
+        ({"knobs": {"lanes": 4}}, r".*lanes must be a list of values, or .*, not 4; write \[4\]"),
+        ({"knobs": {"device": ["vck"]}}, "device 'vck' must be one of .*"),
+        ({"knobs": {"memory.port_bits": [96]}}, ".*port_bits must be a power of two.*, not 96"),
+        ({"networks": []}, ".*networks.* must have at least 1, not 0"),
+        ({"networks": ["mamba2-2.7"]}, "model 'mamba2-2.7' must be the folder of a checkpoint"),
+        ({"base": "big"}, "design 'big' must be a file"),
+        ({"objectives": ["speed"]}, r"space \w+: objectives: measure 'speed' must be one of"),
+        ({"objectives": []}, ".*objectives.* must have at least 1, not 0"),
+        ({"constraints": ["luts <= 4"]}, ".*measure 'luts' must be one of .*; did you mean lut\\?"),
+        ({"constraints": ["lut = 4"]}, ".*'lut = 4' must be a measure, one of <= >= < >, and a"),
+        ({"constraints": ["tokens_per_second >= 1e9"]}, ".*'tokens_per_second >= 1e9' removes the"),
+        ({"base": "tiny", "constraints": ["lut <= 9"]}, r"space \w+: device must be named .*lut"),
+        ({"knobs": {"memory.prefetch": {"from": 3, "to": 1003, "step": 1}, "memory.outstanding":
+                    {"from": 1, "to": 1000, "step": 1}, "clock_hz": {"from": 1e6, "to": 1e9,
+                    "step": 1e6}}},
+         r"space \w+ must have at most 1,000,000,000 points .*; give it `search: {method: nsga2}`"),
+        ({"nonsense": 1}, ".*nonsense must not be there; a space has the keys name, networks"),
+    ],
+)  # fmt: skip
+def test_wrong_spaces_are_refused(changes, message, tmp_path):
+    path = tmp_path / "wrong.yaml"
+    path.write_text(yaml.safe_dump(FILE | changes))
+    with pytest.raises(InputError, match=f"^{message}|: {message}"):
+        explore(str(path), tmp_path / "out", workers=1)
+
+
+def test_a_board_without_a_number_is_refused(tmp_path, monkeypatch):
+    board = tmp_path / "board.yaml"
+    from hwsim.devices import FOLDER
+
+    lines = (FOLDER / "zcu104.yaml").read_text().splitlines()
+    kept = [line.replace("lut, ff,", "lut,") for line in lines if not line.startswith("ff:")]
+    board.write_text("\n".join(kept))
+    space = small(knobs={"device": [str(board)], "lanes": [4]}, constraints=["ff <= 1e6"])
+    with pytest.raises(InputError, match=r"^device board: ff must be known here"):
+        plan_of(space)
+    assert plan_of(small(knobs=space.knobs)).points == 1
+
+
+def test_the_command_ends_with_2_and_writes_nothing_over_wrong_input(tmp_path, monkeypatch, capsys):
+    path, out = tmp_path / "wrong.yaml", tmp_path / "out"
+    path.write_text("networks: [bundled]\nbase: ecp5\nknobs: {lane: [4]}\n")
+    monkeypatch.setattr("sys.argv", ["puffadder", "explore", str(path), "--out", str(out)])
+    with pytest.raises(SystemExit) as leaving:
+        puffadder.main()
+    assert leaving.value.code == 2
+    assert "did you mean lanes?" in capsys.readouterr().err
+    assert not out.exists()
+
+
+def test_the_command_tells_the_best(tmp_path):
+    path = tmp_path / "few.yaml"
+    path.write_text(yaml.safe_dump(FILE | {"knobs": {"lanes": [2, 4]}, "verify": {"engine": 1}}))
+    told = CliRunner().invoke(
+        puffadder.app, ["explore", str(path), "--out", str(tmp_path), "--workers", "1"]
+    )
+    assert told.exit_code == 0, told.output
+    assert "best for bundled" in told.output
+    assert "engine, 1 compared: cycles of a token by the closed form differ by" in told.output
+
+
+def test_spaces_are_frozen_and_named():
+    assert find_space("vck190").name == "vck190"
+    with pytest.raises(InputError, match=r"^space 'vck' must be a file \*.yaml or one of"):
+        find_space("vck")
+    assert Space.model_validate(small().model_dump(by_alias=True)) == small()
