@@ -8,13 +8,14 @@ which memories block RAM; LUTs and flip-flops are linear in the rest, by coeffic
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 from pathlib import Path
 from typing import Any
 
 from hwsim.devices.families import FamilyName
 from hwsim.logic.calibration import Calibration
 from hwsim.logic.features import features
+from hwsim.logic.inventory import Inventory
 from hwsim.logic.machine import inventories
 from hwsim.logic.mapping import MAPPINGS, mapped
 from models.networks.machine import MachineConfig
@@ -45,16 +46,18 @@ def logic(machine: MachineConfig, family: FamilyName) -> dict[str, Logic]:
     LUTs include those that memories and shift registers are made of.
     """
     target = mapped(family)
-    of = coefficients()["families"][target]
-    found = {}
-    for name, unit in inventories(machine).items():
-        seen = features(unit, MAPPINGS[target])
-        found[name] = Logic(
-            lut=round(_count(of["lut"], unit.kind, seen.lut)) + seen.memory_lut,
-            ff=round(_count(of["ff"], unit.kind, seen.ff)),
-            dsp=seen.dsp,
-        )
-    return found
+    return {name: _taken(unit, target) for name, unit in inventories(machine).items()}
+
+
+@lru_cache(maxsize=1 << 14)
+def _taken(unit: Inventory, target: FamilyName) -> Logic:
+    """By one unit, which is the same object wherever its configuration is the same."""
+    of, seen = coefficients()["families"][target], features(unit, MAPPINGS[target])
+    return Logic(
+        lut=round(_count(of["lut"], unit.kind, seen.lut)) + seen.memory_lut,
+        ff=round(_count(of["ff"], unit.kind, seen.ff)),
+        dsp=seen.dsp,
+    )
 
 
 def total(units: Mapping[str, Logic]) -> Logic:

@@ -31,7 +31,7 @@ class Held:
     read: Read = "clocked"
 
 
-@dataclass
+@dataclass(eq=False)
 class Inventory:
     """What a unit of some `kind` is built from.
 

@@ -1,5 +1,7 @@
 """What discretize and scan are built from, stage by stage as in `rtl.units`."""
 
+from functools import cache
+
 from hwsim.logic.inventory import Inventory
 from hwsim.logic.units import bits_of, log2_up, lookup, quantize
 from hwsim.units.scan import ScanTiming
@@ -9,6 +11,7 @@ from models.units.quantize import QuantizeConfig
 from models.units.scan import ScanConfig
 
 
+@cache
 def discretize(config: DiscretizeConfig) -> Inventory:
     parts, lanes, x = Inventory("discretize"), config.lanes, config.x
     result = config.decay.width + MANTISSA.width + config.delta_exponent.width + config.skip.width
@@ -67,6 +70,7 @@ def _heads(parts: Inventory, config: DiscretizeConfig) -> None:
     parts.register(config.decay.width)
 
 
+@cache
 def scan(config: ScanConfig) -> Inventory:
     parts = Inventory("scan")
     _walks(parts, config)

@@ -1,5 +1,7 @@
 """What moves beats between units and memory is built from: queues, routes, ports, control."""
 
+from functools import cache
+
 from hwsim.logic.inventory import Inventory
 from hwsim.logic.units import bits_of
 from models.beats import STEP, Beat, block_beat
@@ -11,18 +13,21 @@ from models.units.fetch import BEATS, HEADER, FetchConfig
 from models.units.spill import SpillConfig
 
 
+@cache
 def queue(beat: Beat, depth: int) -> Inventory:
     parts = Inventory("queue")
     parts.queue(beat, depth)
     return parts
 
 
+@cache
 def fork(outputs: int) -> Inventory:
     parts = Inventory("fork")
     parts.control(outputs)
     return parts
 
 
+@cache
 def switch(outputs: int) -> Inventory:
     parts = Inventory("switch")
     parts.control(STEP.fields[1].bits)
@@ -30,6 +35,7 @@ def switch(outputs: int) -> Inventory:
     return parts
 
 
+@cache
 def select(beat: Beat, inputs: int) -> Inventory:
     parts = Inventory("select")
     parts.control(STEP.fields[1].bits)
@@ -38,6 +44,7 @@ def select(beat: Beat, inputs: int) -> Inventory:
     return parts
 
 
+@cache
 def resize(block: Block, lanes: int, to: int) -> Inventory:
     """Beats of `lanes` codes as beats of `to`."""
     parts = Inventory("resize")

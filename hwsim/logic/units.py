@@ -22,6 +22,7 @@ def bits_of(count: int) -> int:
     return max(1, (count - 1).bit_length())
 
 
+@cache
 def matvec(config: MatvecConfig) -> Inventory:
     parts = Inventory("matvec")
     rows, columns, shared = config.rows, config.columns, config.shared
@@ -82,6 +83,7 @@ def _scale(parts: Inventory, config: MatvecConfig) -> None:
     parts.register(rows * total)
 
 
+@cache
 def quantize(config: QuantizeConfig) -> Inventory:
     parts, block = Inventory("quantize"), config.block
     lanes, width, exponent = config.lanes, block.source.width, block.exponent.width
@@ -103,6 +105,7 @@ def quantize(config: QuantizeConfig) -> Inventory:
     return parts
 
 
+@cache
 def activate(config: ActivateConfig) -> Inventory:
     parts = Inventory("activate")
     lookup(parts, config.table, config.lanes)
@@ -137,6 +140,7 @@ def _varying(table: Table) -> int:
     )
 
 
+@cache
 def conv1d(config: Conv1dConfig) -> Inventory:
     parts = Inventory("conv1d")
     lanes, taps, x, tap = config.lanes, config.taps, config.x, config.tap
@@ -163,6 +167,7 @@ def log2_up(count: int) -> int:
     return (count - 1).bit_length()
 
 
+@cache
 def gate(config: GateConfig) -> Inventory:
     parts, lanes, y, z = Inventory("gate"), config.lanes, config.y, config.z
     bits = parts.multiply(lanes, y.code, z.code)
@@ -175,6 +180,7 @@ def gate(config: GateConfig) -> Inventory:
     return parts
 
 
+@cache
 def residual(config: ResidualConfig) -> Inventory:
     parts, lanes, width = Inventory("residual"), config.lanes, config.stream.width
     parts.add(lanes, width + 1)

@@ -1,5 +1,7 @@
 """What units that see a whole vector are built from, stage by stage as in `rtl.units`."""
 
+from functools import cache
+
 from hwsim.logic.inventory import Inventory
 from hwsim.logic.units import bits_of, lookup
 from models.units.argmax import ArgmaxConfig
@@ -7,6 +9,7 @@ from models.units.hadamard import HadamardConfig
 from models.units.norm import MANTISSA, ROOT, ROOTS, NormConfig
 
 
+@cache
 def norm(config: NormConfig) -> Inventory:
     parts, lanes, x = Inventory("norm"), config.lanes, config.i
     longest, total = config.channels // lanes, config.total.width
@@ -38,6 +41,7 @@ def norm(config: NormConfig) -> Inventory:
     return parts
 
 
+@cache
 def argmax(config: ArgmaxConfig) -> Inventory:
     parts, width, index = Inventory("argmax"), config.i.width, config.index.width
     left, lane, beat = config.lanes, 0, bits_of(config.beats)
@@ -56,6 +60,7 @@ def argmax(config: ArgmaxConfig) -> Inventory:
     return parts
 
 
+@cache
 def hadamard(config: HadamardConfig) -> Inventory:
     parts, lanes, width = Inventory("hadamard"), config.lanes, config.i.width
     row = config.points // lanes

@@ -22,6 +22,8 @@ from reports.run import run_network
 HEAD_ROWS = 64
 """Of the head that is simulated with one layer."""
 PROMPT = [3, 40]
+SHARE = 0.02
+"""Of all LUTs, that a unit has at least that is compared by itself."""
 
 
 @dataclass(frozen=True)
@@ -94,17 +96,22 @@ def verilator_stage(points: Sequence[Point], store: Store, show: Show) -> Stage:
 
 
 def yosys_stage(points: Sequence[Point], store: Store, show: Show) -> Stage:
-    """Units of the generated accelerator, each synthesized on its own, beside the logic model."""
+    """LUTs of the generated accelerator, its units synthesized one by one, beside the logic model;
+    together, and of each unit that has at least SHARE of them.
+    """
     rows = []
     for point in points:
         found = _once("Yosys", point, store, _synthesized, show)
         modelled = logic(machine_config(point.grid.shape, point.design), _family(point))
+        known = {unit: lut for unit, lut in found.items() if unit in modelled}
+        whole = sum(known.values())
+        rows.append(Row(point.id, sum(modelled[unit].lut for unit in known), whole))
         rows += [
             Row(f"{point.id} {unit}", modelled[unit].lut, lut)
-            for unit, lut in found.items()
-            if unit in modelled
+            for unit, lut in known.items()
+            if lut >= SHARE * whole
         ]
-    return Stage("Yosys", "logic model", "LUTs of a unit", "each unit on its own", tuple(rows))
+    return Stage("Yosys", "logic model", "LUTs", "each unit on its own", tuple(rows))
 
 
 def _once(
