@@ -108,8 +108,8 @@ def diagnose(
 
     `memory` is the image as the hardware reads it, word by word. Leaves `waves.vcd` in `folder`,
     whole or not at all, with all signals around the difference. A run that gets stuck differs where
-    the first code is missing. None when no unit's codes differ. Raises OSError when the disk is
-    full.
+    the first code is missing. None when no unit's codes differ, or the run
+    never started. Raises OSError when the disk is full.
     """
     watch = observer(Accelerator(machine), top, observed(machine))
     recording, waves = (folder.resolve() / f"{name}.part" for name in (STREAMS, WAVES))
@@ -121,6 +121,8 @@ def diagnose(
                 raise
         _require_room(folder)
         received = read_recording(recording)
+        if STARTED not in received:
+            return None
         wanted = expected(quantized, machine, tokens, image, memory)
         difference = first_difference(wanted, received)
         if difference:

@@ -370,6 +370,19 @@ def test_what_is_cut_short_by_a_full_disk_is_no_difference(grouped, tmp_path, mo
     assert not list(tmp_path.iterdir())
 
 
+def test_a_simulator_that_never_starts_names_no_unit(grouped, tmp_path):
+    def rerun(watch, count, plusargs, until):
+        (tmp_path / "streams.part").write_text("")
+        raise RuntimeError("the simulator did not start")
+
+    found = diagnose(
+        grouped.quantized, grouped.machine, TOP, grouped.image, b"", grouped.tokens, rerun,
+        tmp_path,
+    )  # fmt: skip
+    assert found is None
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_recording_begins_with_the_last_start(tmp_path):
     lines = ["gate 5 ff", "start 30 1", "gate 50 1f", "scan 50 7", "gate 60 0"]
     (tmp_path / "streams").write_text("\n".join(lines) + "\n")
