@@ -53,3 +53,13 @@ def test_layer_of_2_7b(schedule, fraction, tmp_path):
     )
     if "naive" not in schedule and "buffers=1" not in schedule:
         assert worst <= 1.03 * max(port, multipliers)
+
+
+@pytest.mark.parametrize("name", ["best-vck190", "best-u280"])
+def test_layer_of_2_7b_on_the_best_designs(name, tmp_path):
+    """Of 4,096 multipliers and 32 ports, the simulation compiles for a quarter of an hour."""
+    design = find_design(name)
+    report = run_network(random_parameters(LAYER), design, [3, 40], 1, tmp_path, print)
+    assert report.equal
+    assert report.cycles["predicted"] == report.cycles["measured"]
+    print(f"{name}: {report.cycles['per_token']} cycles a token, as predicted")

@@ -24,7 +24,9 @@ def test_fits_the_bundled_network_and_its_board(name):
 
 
 @pytest.mark.parametrize("shape", MAMBA2_SHAPES.values(), ids=MAMBA2_SHAPES)
-@pytest.mark.parametrize("name", [name for name in names() if name.startswith("lightmamba")])
+@pytest.mark.parametrize(
+    "name", [name for name in names() if name.startswith(("lightmamba", "best"))]
+)
 def test_has_units_for_the_published_networks(name, shape):
     machine_config(shape, find_design(name))
 
