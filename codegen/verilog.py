@@ -5,6 +5,7 @@ from typing import Any
 
 from amaranth.back import verilog
 
+_SOURCE = re.compile(r'^ *\(\* src = "[^"]*" \*\)\n', re.MULTILINE)
 _INITIAL = re.compile(r"  initial begin\n((?:    \S+ ?\[\d+\] = \d+'h[0-9a-f]+;\n)+)  end\n")
 _ZERO = re.compile(r"    (\S+ ?)\[(\d+)\] = (\d+)'h0+;")
 
@@ -14,9 +15,10 @@ def to_verilog(component: Any, name: str) -> str:
 
     Ports keep Amaranth's names (`clk`, `rst`, `i__payload`, `i__valid`, ...). Memories of zeros
     are set in a loop, where Amaranth writes a line for each row: a state of 80,000 rows would take
-    a compiler minutes.
+    a compiler minutes. Where in which folder a memory was described is left out.
     """
     text = verilog.convert(component, name=name, strip_internal_attrs=True)
+    text = _SOURCE.sub("", text)
     return _INITIAL.sub(_as_loop, text)
 
 

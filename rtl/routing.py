@@ -19,14 +19,19 @@ class Fork(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         outs = [getattr(self, f"o{at}") for at in range(self.outputs)]
-        taken = Signal(self.outputs)
-        done = Cat(taken[at] | o.ready for at, o in enumerate(outs))
-        m.d.comb += self.i.ready.eq(done.all())
-        for at, o in enumerate(outs):
-            m.d.comb += [o.payload.eq(self.i.payload), o.valid.eq(self.i.valid & ~taken[at])]
-        with m.If(self.i.valid):
-            m.d.sync += taken.eq(Mux(self.i.ready, 0, done))
+        m.d.comb += [o.payload.eq(self.i.payload) for o in outs]
+        fork(m, self.i, outs)
         return m
+
+
+def fork(m, i, outs):
+    """Offer each beat of stream `i` to every one of `outs`; the caller connects their payloads."""
+    taken = Signal(len(outs))
+    done = Cat(taken[at] | o.ready for at, o in enumerate(outs))
+    m.d.comb += i.ready.eq(done.all())
+    m.d.comb += [o.valid.eq(i.valid & ~taken[at]) for at, o in enumerate(outs)]
+    with m.If(i.valid):
+        m.d.sync += taken.eq(Mux(i.ready, 0, done))
 
 
 class Switch(wiring.Component):

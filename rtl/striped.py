@@ -7,7 +7,7 @@ from amaranth.lib.wiring import In, Out
 from models.memory_port import port_name
 from rtl.axi import ReadMaster, WriteMaster, expose, read_ports, write_ports
 from rtl.core import connect
-from rtl.routing import Fork
+from rtl.routing import Fork, fork
 from rtl.streams import stream_of
 
 
@@ -103,18 +103,11 @@ class StripedWrites(wiring.Component):
     def elaborate(self, platform):
         m = Module()
         masters = _masters(m, self, WriteMaster, write_ports, "write")
-        m.submodules.words = words = Fork(self.config.striped_beat(self.count), self.count)
-        connect(m, wiring.flipped(self.i_words), words.i)
-        for at, master in enumerate(masters):
-            part, bits = getattr(words, f"o{at}"), self.config.port_bits
-            m.d.comb += [
-                master.i_words.payload.as_value().eq(
-                    part.payload.as_value()[at * bits : (at + 1) * bits]
-                ),
-                master.i_words.valid.eq(part.valid),
-                part.ready.eq(master.i_words.ready),
-            ]
+        fork(m, wiring.flipped(self.i_words), [master.i_words for master in masters])
         m.d.comb += [
+            Cat(master.i_words.payload.as_value() for master in masters).eq(
+                self.i_words.payload.as_value()
+            ),
             self.idle.eq(Cat(master.idle for master in masters).all()),
             self.error.eq(Cat(master.error for master in masters).any()),
         ]

@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from models.beats import Beat, Field, fixed_beat
-from models.formats import Fixed
+from models.formats import WIDEST, Fixed
 
 Octets = NDArray[np.uint8]
 Counts = Any
@@ -110,7 +110,8 @@ class FetchConfig:
         beat, most = self.targets[target].beat, self.per_word(target)
         if most == 1:
             return beat
-        bits = Field("bits", Fixed(1, signed=False), most * beat.bits)
+        piece = next(width for width in range(WIDEST, 0, -1) if beat.bits % width == 0)
+        bits = Field("bits", Fixed(piece, signed=False), most * beat.bits // piece)
         last = Field("last", Fixed(int(last_bits(most)), signed=False))
         return Beat((bits, last))
 

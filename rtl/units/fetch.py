@@ -125,10 +125,12 @@ class _Split(_Unpack):
         ]
 
         at, beat = Signal(range(self.per_word)), Value.cast(self.o.payload)
-        beats, bits = Value.cast(word.bits), len(beat)
+        # Signals of their own: Amaranth expands each slice of a word from the whole word.
+        beats = [Signal(len(beat), name=f"beat{n}") for n in range(self.per_word)]
         last = at == word.last[0]
         m.d.comb += [
-            beat.eq(Array(beats[n * bits : (n + 1) * bits] for n in range(self.per_word))[at]),
+            Cat(beats).eq(Value.cast(word.bits)),
+            beat.eq(Array(beats)[at]),
             self.o.valid.eq(queue.o.valid),
             queue.o.ready.eq(self.o.ready & last),
         ]

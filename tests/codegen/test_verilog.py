@@ -41,3 +41,7 @@ def test_contents_stay(init):
     for at, row in enumerate(init):
         assert f"rows[{at}] = 12'h{row:03x};" in text
     assert "row_at_" not in text
+
+
+def test_the_folder_is_not_told():
+    assert "src =" not in to_verilog(Table([]), "table")
