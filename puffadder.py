@@ -173,8 +173,8 @@ def estimate(
 
     Tells what a token takes: its cycles, what bounds them (the port, the multipliers or the scan),
     what each unit is at meanwhile, the bytes that move, the memory blocks of the design's board,
-    and each unit's LUTs, registers and DSPs. No weights are read. Every number says how it is
-    known: modelled, assumed, or cited.
+    its joules, and each unit's LUTs, registers and DSPs. No weights are read. Every number says how
+    it is known: modelled, assumed, or cited.
 
     The cycles are those of the engine that `puffadder run` is compared with. Of a large network it
     goes through one layer and two, and a short head and a longer one, and the rest is extrapolated
@@ -230,13 +230,14 @@ def explore(
 
     A space names networks, a base design, knobs (keys of a design file, each with its values),
     objectives and constraints. Every point is screened by the closed form of the cycles and the
-    models of memory and logic; the engine then predicts the front, and Yosys and Verilator try
-    the few that remain, as the space says. What each stage says of the one before is printed.
+    models of memory and logic; the engine then predicts the first designs of the front, and Yosys
+    and Verilator try the best of these, as many as the space says. What each stage says of the one
+    before is printed.
 
     Leaves front.csv, winner.yaml (the best design's file), explore.json, explore.html with its
     figures as SVG and, where chromium is installed, PNG in figures/, and results.sqlite with
-    everything that was computed: nothing of it is computed again, also after the command was
-    killed.
+    everything that was computed: nothing of it is computed again for the same base and knobs, also
+    after the command was killed.
 
     Example: **puffadder explore vck190 --out build/explore**
     """
@@ -488,8 +489,8 @@ def reproduce(
 
     Tokens/s, watts and tokens/J of LightMamba, FastMamba, LowRank-SSM, FlightLLM and the rooflines
     of GPUs, from the inputs in hwsim/published alone: paper, model, difference, and why. Beside
-    them puffadder's own design of the same parallelism, with its LM head. Inputs that are derived
-    or assumed are named, and so is what the energy model was fitted on.
+    them puffadder's own design of about as much parallelism, with its LM head. Inputs that are
+    derived or assumed are named, and so is what the energy model was fitted on.
 
     Example: **puffadder reproduce --json**
     """

@@ -95,8 +95,8 @@ def total_bits(found: Memories) -> int:
     return sum(storage.total_bits for storage in found.values())
 
 
-def _queues(shape: Mamba2Shape, units: LayerUnits) -> Iterator[tuple[str, Storage]]:
-    depths = queue_depths(shape, units)
+def queues(shape: Mamba2Shape, units: LayerUnits) -> dict[str, tuple[Beat, int]]:
+    """Beat and depth of each queue between units, by its name in `rtl`."""
     beats = {
         "looped": units.residual.o_beat,
         "kept": units.residual.i_beat,
@@ -107,9 +107,13 @@ def _queues(shape: Mamba2Shape, units: LayerUnits) -> Iterator[tuple[str, Storag
         "z": units.gate_input.o_beat,
         "gated": units.gate.o_beat,
     }
-    for name, beat in beats.items():
-        if depths[name]:
-            yield name, _queue(beat, depths[name])
+    depths = queue_depths(shape, units)
+    return {name: (beat, depths[name]) for name, beat in beats.items() if depths[name]}
+
+
+def _queues(shape: Mamba2Shape, units: LayerUnits) -> Iterator[tuple[str, Storage]]:
+    for name, of in queues(shape, units).items():
+        yield name, _queue(*of)
     if units.hadamard:
         steps = _queue(STEP)
         yield "hadamard.steps", Storage(steps.words, steps.bits, copies=2)

@@ -2,7 +2,7 @@
 
 import errno
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import Any, TypeVar, get_args
 
 import yaml
 from pydantic import BaseModel, ValidationError
@@ -81,9 +81,10 @@ def check(
 
 
 def keys_of(model: Any, what: str, *folders: Any) -> str:
-    """The keys of `model`, or of the mapping `folders` in it."""
+    """The keys of `model`, or of the mapping `folders` in it, which may be left out (`| None`)."""
     for folder in folders:
-        model = model.model_fields[folder].annotation
+        inner = model.model_fields[folder].annotation
+        model = next((each for each in get_args(inner) if hasattr(each, "model_fields")), inner)
     keys = [field.alias or name for name, field in model.model_fields.items()]
     return f"{'.'.join(folders) or f'a {what}'} has the keys {', '.join(keys)}"
 

@@ -51,14 +51,14 @@ def calibrate(model: str, design: str, overrides: tuple[str, ...], report: Path,
 
 
 def _factors(modelled: Logic, reported: Logic, place: str) -> dict[str, float]:
-    """Reported by modelled; DSPs, where neither has any, as modelled."""
+    """Reported by modelled; 1 for DSPs where none are modelled."""
     found = {}
     for name in ROWS:
         ours, theirs = getattr(modelled, name), getattr(reported, name)
         if ours and not theirs:
             raise InputError(f"{place}: {name}", f"must be more than 0 where {ours:,} are modelled",
                              "give the report of a design that was synthesized whole")  # fmt: skip
-        found[name] = round(theirs / ours, 4) if ours else 1.0
+        found[name] = float(f"{theirs / ours:.6g}") if ours else 1.0
     return found
 
 

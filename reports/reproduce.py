@@ -103,8 +103,8 @@ class Reproduction:
             "overwrites it.", "",
             "Of the papers: cited. Of the model: modelled from the inputs in hwsim/published, none "
             "of which was fitted to these speeds; powers are at the modelled speed. Ours: "
-            "puffadder's design of the same parallelism, by the closed form, with its LM head and "
-            "the energy of its memory, which the papers of the first seven leave out.", "",
+            "puffadder's design of about as much parallelism, by the closed form, with its LM head "
+            "and the energy of its memory, which the papers of the first seven leave out.", "",
             "| design | " + " | ".join(_HEAD) + " |",
             "| --- |" + " ---: |" * len(_HEAD),
         ]  # fmt: skip

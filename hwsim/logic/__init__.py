@@ -51,7 +51,7 @@ def logic(machine: MachineConfig, family: FamilyName) -> dict[str, Logic]:
 
 @lru_cache(maxsize=1 << 14)
 def _taken(unit: Inventory, target: FamilyName) -> Logic:
-    """By one unit, which is the same object wherever its configuration is the same."""
+    """By one unit, of which most are the same object wherever their configuration is the same."""
     of, seen = coefficients()["families"][target], features(unit, MAPPINGS[target])
     return Logic(
         lut=round(_count(of["lut"], unit.kind, seen.lut)) + seen.memory_lut,

@@ -2,9 +2,8 @@
 
 from hwsim.logic import mixer, streams, units, vectors
 from hwsim.logic.inventory import Inventory
-from hwsim.resources import SHORTEST_QUEUE
+from hwsim.resources import SHORTEST_QUEUE, queues
 from models.beats import STEP
-from models.networks.layer import queue_depths
 from models.networks.machine import MachineConfig
 from models.networks.order import TARGETS
 
@@ -12,7 +11,6 @@ from models.networks.order import TARGETS
 def inventories(machine: MachineConfig) -> dict[str, Inventory]:
     """What every unit of an accelerator is built from, by its name in `rtl`."""
     u, beat = machine.units, machine.units.residual.i_beat
-    depths = queue_depths(machine.shape, u)
     block, lanes, states = u.scan_input.block, u.lanes, u.scan.states
     found = {
         "control": streams.control(machine.counters, machine.ports),
@@ -42,17 +40,7 @@ def inventories(machine: MachineConfig) -> dict[str, Inventory]:
     }
     for name in ("linear_input", "conv_input", "scan_input", "scan_output", "gate_input"):
         found[name] = units.quantize(getattr(u, name))
-    queues = {
-        "looped": u.residual.o_beat,
-        "kept": u.residual.i_beat,
-        "rows": u.matvec.o_beat,
-        "activated": u.scan_input.o_beat,
-        "x": u.scan_input.o_beat,
-        "y": u.scan_output.o_beat,
-        "z": u.gate_input.o_beat,
-        "gated": u.gate.o_beat,
-    }
-    found |= {n: streams.queue(b, depths[n]) for n, b in queues.items() if depths[n]}
+    found |= {name: streams.queue(*of) for name, of in queues(machine.shape, u).items()}
     if machine.counters:
         found["counters"] = streams.counting(machine.counters)
     if machine.spill:

@@ -4,6 +4,7 @@ from functools import cache
 
 from hwsim.logic.inventory import Inventory
 from hwsim.logic.units import bits_of
+from hwsim.resources import BURST_BITS, write_bursts
 from models.beats import STEP, Beat, block_beat
 from models.formats import Block, Fixed
 from models.memory_port import ReadPortConfig
@@ -106,7 +107,7 @@ def _master(parts: Inventory, config: ReadPortConfig, writes: bool) -> None:
     parts.add(1, words)
     parts.control(2 * address + 2 * words + bits_of(config.outstanding + 1))
     if writes:
-        parts.queue(8, max(3, config.outstanding))
+        parts.queue(BURST_BITS, int(write_bursts(config.outstanding)) + 1)
         parts.register(8)
         parts.control(8)
 

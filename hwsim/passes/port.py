@@ -158,7 +158,7 @@ def _wall(d: Any, active: float) -> float:
 
 @inlined
 def _room(net: Any, d: Any, u: Any, width: int) -> int:
-    """Words of weights that can wait, as `models.networks.machine` gives them places."""
+    """Words of weights that can wait, as `models.networks.queues` gives them places."""
     several, most = per_word(u.weights, width), 0
     for columns in (net.d_model, net.inner):
         tile = columns // d.columns

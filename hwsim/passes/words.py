@@ -5,7 +5,7 @@ from typing import Any, NamedTuple
 from hwsim.passes.compiled import inlined
 
 SHORTEST = 3
-"""Places of the shortest queue, `models.networks.machine`."""
+"""Places of the shortest queue, `models.networks.queues`."""
 LONGEST_PART = 65_535
 """Words of state, or beats, in a packet, `models.units.spill`."""
 

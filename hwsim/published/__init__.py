@@ -100,7 +100,7 @@ class Published(_Checked):
     phases, ends       of each layer, and once for each token
     excluded           what the published speed leaves out
     knew               results that were known when an input was chosen, and which input
-    ours               a design of puffadder's with the same parallelism, with overrides
+    ours               a design of puffadder's with about as much parallelism, and overrides
     """
 
     name: str

@@ -43,6 +43,10 @@ USUAL = {
     "many multipliers": {"matvec": {"rows": 32, "columns": 16}},
     "slow scan": {"scan": {"channels": 1, "states": 4}},
     "biases": {"proj_bias": True},
+    "several ports": {
+        "memory": {"port_bits": 64, "ports": 8, "burst": 64, "outstanding": 8, "prefetch": 256},
+        "state": {"placement": "memory", "buffers": 2},
+    },
     "rotation": {"precision": {"weight_bits": 4, "hadamard": True}},
 }
 

@@ -157,6 +157,9 @@ def test_names_a_board_that_is_not_there(name, way_out):
         ("  ports: 4", "  ports: 0", "memory.ports must be at least 1, not 0; "
          "correct it in the file"),
         ("dsp: 1_728", "dps: 1", f"dsp must be given; dps must not be there; {KEYS}"),
+        ("ultra_ram: {count", "ultra_ram: {blocks",
+         "ultra_ram.count must be given; ultra_ram.blocks must not be there; ultra_ram has the "
+         "keys count, bits, widths"),
         ("dsp: 1_728", "dsp: -1", "dsp must be at least 0, not -1; correct it in the file"),
         ("sustained: 0.957", "sustained: 1.5",
          "memory.sustained must be at most 1.0, not 1.5; correct it in the file"),

@@ -47,6 +47,7 @@ def draw(index):
                 "port_bits": pick([64, 128, 256, 1024]),
                 "outstanding": pick([1, 4, 16, 100, 3000]),
                 "prefetch": pick([3, 16, 100, 1024, 50_000]),
+                "ports": (1, 2, 1, 16)[index % 4],
             },
             "order": pick(["interleaved", "naive"]),
             "state": {"placement": pick(["chip", "memory"]), "buffers": pick([1, 2])},

@@ -109,6 +109,13 @@ def test_a_report_of_an_empty_design_is_refused(tmp_path):
     assert not (tmp_path / "factors.yaml").exists()
 
 
+def test_factors_far_from_1_are_kept(tmp_path):
+    out, text = tmp_path / "factors.yaml", FLAT.format(luts="CLB LUTs", ffs="CLB Registers",
+                                                       dsps="DSPs", lut=1)  # fmt: skip
+    calibrate("bundled", "tiny", (), written(tmp_path, text), out)
+    assert 0 < read_calibration(out).lut < 1e-3
+
+
 def test_a_wrong_calibration_is_told(tmp_path):
     path = tmp_path / "factors.yaml"
     path.write_text("source: mine\nlut: 0\nclb: 3\n")
