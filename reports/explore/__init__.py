@@ -21,7 +21,7 @@ from reports.explore.stages import Stage, engine_stage, verilator_stage, yosys_s
 from reports.explore.store import Store, open_store
 from reports.inputs import Show, unheard
 
-RESULTS = ("front.csv", "explore.html", "explore.json")
+RESULTS = ("front.csv", "explore.html", "explore.json", "winner.yaml")
 __all__ = ["Exploration", "Space", "explore", "find_space", "to_csv", "to_json", "to_text"]
 
 
@@ -40,7 +40,8 @@ def explore(
     many as there are cores when it is None) or on the Dask cluster whose `scheduler` has that
     address, then looks closer at the front as the space's `verify` says. A script that starts
     processes needs the guard `if __name__ == "__main__":`. `out/results.sqlite` keeps all that is
-    computed: it is not computed again, also after the process was killed, or for another space.
+    computed: it is not computed again, also after the process was killed, or for a space with the
+    same base and knobs. What an earlier exploration has left there is replaced at the very end.
     With `pictures`, figures of explore.html are PNG, too, where there is a browser to draw them.
 
     Raises InputError for everything wrong in the space, when no point keeps all constraints, when
@@ -51,7 +52,6 @@ def explore(
     out.mkdir(parents=True, exist_ok=True)
     cores = os.cpu_count() or 1
     with open_store(out / "results.sqlite", plan.version) as store:
-        fresh_folder(out, RESULTS)
         plan = with_divergences(plan, store, show)
         if plan.space.search.method == "nsga2":
             computed = search_plan(plan, store, show)
@@ -89,6 +89,7 @@ def _write(found: Exploration, out: Path, pictures: bool) -> None:
     """What was found, explore.json last: with it, all of it is there."""
     from reports.page.explore import write as write_page
 
+    fresh_folder(out, RESULTS)
     for point in found.winners.values():
         text = design_file(point.design, made_by(found))
         write_whole(out / winner_file(found, point), text.encode())

@@ -2,6 +2,7 @@
 
 import json
 import shlex
+from pathlib import Path
 from typing import Any
 
 from codegen.files import finite
@@ -10,7 +11,7 @@ from hwsim.energy import joules_on, work_of
 from hwsim.logic import logic
 from hwsim.measures import MEASURES, OF_BOARD
 from models.networks.machine import machine_config
-from reports.explore.exploration import Exploration, command, measured
+from reports.explore.exploration import Exploration, broken, command, measured
 from reports.explore.gather import Point
 from reports.explore.knobs import Knobs, overrides
 from reports.explore.outputs import design_file
@@ -22,6 +23,7 @@ VERSION = 1
 
 def document(found: Exploration) -> dict[str, Any]:
     plan, winners, knobs = found.plan, found.winners, _knobs(found.plan)
+    known = [name for name in NAMES if any(name in point.measures for point in found.points)]
     reasons = list(found.found.counts)
     boards = {grid.device.name: grid.device for grid in plan.grids if grid.device}
     kept = {point.id for point in winners.values()}
@@ -32,20 +34,20 @@ def document(found: Exploration) -> dict[str, Any]:
         "run": found.run,
         "space": _space(found),
         "boards": {name: _board(device) for name, device in boards.items()},
-        "measures": {name: _measure(name) for name in NAMES if _known(found, name)},
+        "measures": {name: _measure(name) for name in known},
         "reasons": [
             {"kind": reason.kind, "text": reason.text, "points": points}
             for reason, points in found.found.counts.items()
         ],
         "front": [_point(found, point) | {"winner": point.id in kept} for point in found.points],
         "sample": {
-            "columns": ["network", "reason", "chosen", *(n for n in NAMES if _known(found, n))],
+            "columns": ["network", "reason", "chosen", *known],
             "rows": [
                 [
                     plan.space.networks.index(point.grid.network),
                     reasons.index(reason),
                     _chosen(knobs, point),
-                    *(point.measures.get(name) for name in NAMES if _known(found, name)),
+                    *(point.measures.get(name) for name in known),
                 ]
                 for point, reason in found.found.sample
             ],
@@ -60,7 +62,7 @@ def to_json(found: Exploration) -> str:
 
 
 def made_by(found: Exploration) -> str:
-    return f"puffadder explore {found.plan.space.name}"
+    return f"puffadder explore {shlex.quote(' '.join(found.plan.space.name.split()))}"
 
 
 def _knobs(plan: Plan) -> Knobs:
@@ -87,6 +89,7 @@ def _space(found: Exploration) -> dict[str, Any]:
         "objectives": list(plan.objectives),
         "constraints": [constraint.text for constraint in plan.constraints],
         "points": plan.points,
+        "looked_at": found.looked_at,
         "search": plan.space.search.method,
     }
 
@@ -114,10 +117,6 @@ def _measure(name: str) -> dict[str, Any]:
     }
 
 
-def _known(found: Exploration, name: str) -> bool:
-    return any(name in point.measures for point in found.points)
-
-
 def _point(found: Exploration, point: Point) -> dict[str, Any]:
     looked = found.engine.get(point.id)
     return {
@@ -137,8 +136,7 @@ def _point(found: Exploration, point: Point) -> dict[str, Any]:
 
 
 def _closed_form(found: Exploration) -> dict[str, Any]:
-    left = len(found.points)
-    return {"name": "closed form", "points": found.plan.points, "left": left}
+    return {"name": "closed form", "points": found.looked_at, "left": len(found.points)}
 
 
 def _winner(found: Exploration, point: Point) -> dict[str, Any]:
@@ -155,6 +153,7 @@ def _winner(found: Exploration, point: Point) -> dict[str, Any]:
             "tag": "modelled",
             "basis": "engine" if looked else "closed form",
         },
+        "breaks": broken(found.plan, point, found.engine),
         "sensitivity": found.sensitivity[point.id],
         "cycles": {"total": looked.get("cycles"), "units": looked.get("units", {})},
         "bounds": looked.get("bounds", {}),
@@ -172,10 +171,13 @@ def _winner(found: Exploration, point: Point) -> dict[str, Any]:
 
 
 def winner_file(found: Exploration, point: Point) -> str:
-    """Name of the design file of a network's best point."""
-    several = len(found.winners) > 1
-    network = point.grid.network.strip("/").rpartition("/")[2]
-    return f"winner-{network}.yaml" if several else "winner.yaml"
+    """Name of the design file of a network's best point: with the network's, if several."""
+    networks = list(found.winners)
+    if len(networks) == 1:
+        return "winner.yaml"
+    names = [Path(network).name for network in networks]
+    name, at = Path(point.grid.network).name, networks.index(point.grid.network)
+    return f"winner-{name}.yaml" if names.count(name) == 1 else f"winner-{at + 1}-{name}.yaml"
 
 
 def _units(point: Point) -> dict[str, dict[str, float]]:

@@ -8,6 +8,7 @@ from hwsim.measures import MEASURES
 from reports.explore.gather import Found, Point
 from reports.explore.knobs import overrides
 from reports.explore.plan import Plan
+from reports.explore.screen import UNVISITED
 from reports.explore.stages import Stage
 
 ENGINE = {"tokens_per_second": "tokens_per_second", "cycles_per_token": "cycles"}
@@ -22,7 +23,7 @@ class Exploration:
 
     engine       what the engine says of the points that it looked at, by their names
     sensitivity  of each winner, by knob: each value with its measures and what speaks against it
-    run          how it went: seconds, processes, points that were computed now
+    run          how it went: seconds, and points of which something had to be computed
     """
 
     plan: Plan
@@ -36,6 +37,11 @@ class Exploration:
     def points(self) -> list[Point]:
         """Of all fronts."""
         return [point for points in self.found.fronts.values() for point in points]
+
+    @property
+    def looked_at(self) -> int:
+        """How many points were judged, which are all of a grid, but not of a search."""
+        return self.plan.points - self.found.counts.get(UNVISITED, 0)
 
     @property
     def winners(self) -> dict[str, Point]:
@@ -60,21 +66,26 @@ class Exploration:
 def best(plan: Plan, points: list[Point], engine: dict[str, dict[str, Any]]) -> Point:
     """Of the points that the engine looked at and that keep all constraints with what it says, the
     best by the first objective; of those that are as good but for SLIGHT, the best by the next, and
-    so on. Where there is none, of all points.
+    so on. Where there is none, of the points that the engine did not look at; at last of all.
     """
-    kept = [
-        point
-        for point in points
-        if point.id in engine
-        and all(each.holds(measured(point, each.measure, engine)) for each in plan.constraints)
-    ]
-    left = kept or points
+    looked = [point for point in points if point.id in engine]
+    kept = [point for point in looked if not broken(plan, point, engine)]
+    left = kept or [point for point in points if point.id not in engine] or points
     for name in plan.objectives:
         values = [measured(point, name, engine) for point in left]
         most = max(values) if MEASURES[name].best == "largest" else min(values)
         near = [abs(value - most) <= SLIGHT * abs(most) for value in values]
         left = [point for point, close in zip(left, near, strict=True) if close]
     return left[0]
+
+
+def broken(plan: Plan, point: Point, engine: dict[str, dict[str, Any]]) -> list[str]:
+    """Constraints that a point does not keep with what the engine says of it."""
+    return [
+        each.text
+        for each in plan.constraints
+        if not each.holds(measured(point, each.measure, engine))
+    ]
 
 
 def measured(point: Point, name: str, engine: dict[str, dict[str, Any]]) -> float:

@@ -142,7 +142,8 @@ class Grid:
         found = {}
         for key, values in self.axes.items():
             designs = [self._changed({key: value}) for value in values]
-            found[key] = np.array([designs.index(design) for design in designs])
+            first = {design: at for at, design in reversed([*enumerate(designs)])}
+            found[key] = np.array([first[design] for design in designs])
         return found
 
     @cached_property

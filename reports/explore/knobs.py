@@ -1,6 +1,7 @@
 """Knobs: the keys of a design file that a space varies, their values, and their order."""
 
 import difflib
+import math
 from collections.abc import Mapping
 from itertools import product
 from typing import Annotated, Any, Self
@@ -23,6 +24,10 @@ then neighbours, and their units are configured once."""
 
 
 Number = Annotated[float, Field(allow_inf_nan=False)]
+MOST_VALUES = 10_000
+"""Of a range: each of them is tried as a design before anything else."""
+_NEARLY = 1e-6
+"""Of a step, that the last value may be away."""
 
 
 class Range(BaseModel):
@@ -45,19 +50,27 @@ class Range(BaseModel):
             raise ValueError(f"must have a step above 0, not {self.step:g}")
         if self.first > self.last:
             raise ValueError(f"must end at {self.first:g} or more, not {self.last:g}")
+        if self._steps >= MOST_VALUES:
+            raise ValueError(f"must have at most {MOST_VALUES:,} values, not more")
         return self
 
     def values(self) -> list[int | float]:
-        found: list[int | float] = []
-        value = self.first
-        while value <= self.last:
-            found.append(int(value) if value == int(value) else value)
-            ahead = len(found)
-            value = self.first * self.times**ahead if self.times else self._added(ahead)
-        return found
+        found = [self._at(step) for step in range(int(self._steps + _NEARLY) + 1)]
+        return [int(value) if value == int(value) else value for value in found]
 
-    def _added(self, count: int) -> float:
-        return self.first + count * (self.step or 0)
+    @property
+    def _steps(self) -> float:
+        """From the first value to the last."""
+        if self.times is not None:
+            return math.log(self.last / self.first) / math.log(self.times)
+        return (self.last - self.first) / (self.step or 1)
+
+    def _at(self, step: int) -> float:
+        """Without the last digit, which sums and products of decimal fractions get wrong."""
+        value = self.first + step * (self.step or 0)
+        if self.times is not None:
+            value = self.first * self.times**step
+        return float(f"{value:.15g}")
 
 
 def knobs_of(space: Space) -> Knobs:
@@ -112,10 +125,11 @@ def _precisions(parts: Knobs, base: Precision) -> list[dict[str, Any]]:
     for values in product(*parts.values()):
         changes = dict(zip(parts, values, strict=True))
         start = changes.pop("precision", base)
-        if not isinstance(start, dict):
+        if isinstance(start, str):
             start = NAMED.get(start, start)
         whole = start.model_dump() if isinstance(start, Precision) else start
-        found.append(whole | {key.partition(".")[2]: value for key, value in changes.items()})
+        parted = {key.partition(".")[2]: value for key, value in changes.items()}
+        found.append(whole | parted if isinstance(whole, dict) else whole)  # which is refused then
     return found
 
 

@@ -8,7 +8,7 @@ import yaml
 from hwsim.measures import MEASURES
 from models.design import Design
 from models.precision import NAMED
-from reports.explore.exploration import ENGINE, Exploration, command, measured
+from reports.explore.exploration import ENGINE, Exploration, broken, command, measured
 from reports.explore.gather import Point
 from reports.explore.knobs import overrides, text_of
 
@@ -37,7 +37,9 @@ def to_csv(found: Exploration) -> str:
 
 
 def to_text(found: Exploration) -> str:
-    lines = [f"space {found.plan.space.name}: {found.plan.points:,} points (modelled)"]
+    looked_at = found.looked_at
+    of_all = "" if looked_at == found.plan.points else f", {looked_at:,} of them looked at"
+    lines = [f"space {found.plan.space.name}: {found.plan.points:,} points (modelled){of_all}"]
     lines += [
         f"{points:14,}  {reason.kind:11} {reason.text}"
         for reason, points in found.found.counts.items()
@@ -50,6 +52,10 @@ def to_text(found: Exploration) -> str:
         rate = measured(point, "tokens_per_second", found.engine)
         how = "engine" if point.id in found.engine else "closed form"
         lines += ["", f"best for {network}: {rate:.3f} tokens/s ({how})"]
+        lines += [
+            f"with what the engine says, it does not keep {text}"
+            for text in broken(found.plan, point, found.engine)
+        ]
         lines += [command(found.plan, point)]
     return "\n".join(lines)
 

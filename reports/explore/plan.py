@@ -74,8 +74,10 @@ def plan_of(space: Space) -> Plan:
     for network in dict.fromkeys(space.networks):
         shape, first = shape_of(network), 0
         own = design_of(network, base, [f"{key}=" for key in knobs])
-        for board in dict.fromkeys(boards):
-            on_board = changed(own, {"device": board}, f"space {space.name}: knob device")
+        on_boards = [
+            changed(own, {"device": board}, f"space {space.name}: knob device") for board in boards
+        ]
+        for board, on_board in {each.device: each for each in on_boards}.items():
             device = find_device(board) if board else None
             _require_board(space.name, device, wanted)
             grid = Grid(network, shape, device, on_board, knobs, first)

@@ -18,7 +18,8 @@ TELL_SECONDS = 5
 
 
 def screen_grid(plan: Plan, store: Store, workers: int, scheduler: str | None, show: Show) -> int:
-    """Screen those of the plan's points that the store does not have; how many these are.
+    """Screen those of the plan's points that the store does not have; of how many something had to
+    be computed.
 
     Raises InputError for a space that is too large.
     """
@@ -34,14 +35,15 @@ def screen_grid(plan: Plan, store: Store, workers: int, scheduler: str | None, s
         for piece in left
     )
     start = last = time.monotonic()
-    points = 0
+    points = computed = 0
     for piece, found in screen_all(plan, asked, min(workers, len(left)), scheduler):
         store.add(plan.key, piece.grid, plan.grids[piece.grid].key, piece.name, found)
         points += len(piece.numbers)
+        computed += len(piece.numbers) if piece.kept is None else 0
         if time.monotonic() - last > TELL_SECONDS:
             last = time.monotonic()
             show(f"{points:,} of {plan.points:,} points, {points / (last - start):,.0f} a second")
-    return points
+    return computed
 
 
 def pieces(plan: Plan) -> Iterator[Piece]:

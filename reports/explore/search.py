@@ -46,6 +46,8 @@ class _Search:
         algorithm, problem = self._algorithm()
         for generation in range(settings.generations):
             population = algorithm.ask()
+            if population is None:
+                break  # every point that mating leads to was met
             costs, violations = self._evaluate(generation, population.get("X").astype(np.int64))
             static = StaticProblem(problem, F=costs, G=violations[:, None])
             Evaluator().eval(static, population)

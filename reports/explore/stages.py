@@ -42,9 +42,12 @@ class Row:
 
 @dataclass(frozen=True)
 class Stage:
-    """How a stage disagrees with the one before; `equal` is whether all codes were, if any were."""
+    """How a stage disagrees with the one before about so many designs, each of which has a row or
+    several; `equal` is whether all codes were, if any were compared.
+    """
 
     name: str
+    points: int
     against: str
     quantity: str
     basis: str
@@ -55,7 +58,7 @@ class Stage:
         errors = [abs(row.error) for row in self.rows]
         return {
             "name": self.name,
-            "points": len(self.rows),
+            "points": self.points,
             "quantity": self.quantity,
             "against": self.against,
             "basis": self.basis,
@@ -83,7 +86,9 @@ def engine_stage(
         for point in points
     )
     basis = "a token after another, of the whole network"
-    return Stage("engine", "closed form", "cycles of a token", basis, tuple(rows)), found
+    return Stage(
+        "engine", len(points), "closed form", "cycles of a token", basis, tuple(rows)
+    ), found
 
 
 def verilator_stage(points: Sequence[Point], store: Store, show: Show) -> Stage:
@@ -92,7 +97,7 @@ def verilator_stage(points: Sequence[Point], store: Store, show: Show) -> Stage:
     rows = (Row(name, each["predicted"], each["measured"]) for name, each in found.items())
     equal = all(each["equal"] for each in found.values())
     basis = f"one layer, a head of {HEAD_ROWS} rows, {len(PROMPT)} tokens, random weights"
-    return Stage("Verilator", "engine", "cycles", basis, tuple(rows), equal)
+    return Stage("Verilator", len(points), "engine", "cycles", basis, tuple(rows), equal)
 
 
 def yosys_stage(points: Sequence[Point], store: Store, show: Show) -> Stage:
@@ -111,7 +116,7 @@ def yosys_stage(points: Sequence[Point], store: Store, show: Show) -> Stage:
             for unit, lut in known.items()
             if lut >= SHARE * whole
         ]
-    return Stage("Yosys", "logic model", "LUTs", "each unit on its own", tuple(rows))
+    return Stage("Yosys", len(points), "logic model", "LUTs", "each unit on its own", tuple(rows))
 
 
 def _once(

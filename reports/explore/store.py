@@ -1,7 +1,7 @@
 """The store: what an exploration has found so far, in one SQLite file that survives being killed.
 
 Rows are written as they are found, each in one transaction, under keys that say all they depend on:
-so that none is there twice, and none is computed again, for another space neither.
+so that none is there twice, and none is computed again, for a space of the same grids neither.
 """
 
 import json

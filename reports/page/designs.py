@@ -1,5 +1,6 @@
 """The designs of an exploration as a scatter: a sample of all, and the front over them."""
 
+import shlex
 from collections.abc import Mapping, Sequence
 from typing import Any, NamedTuple
 
@@ -9,7 +10,7 @@ Told = Mapping[str, Any]
 """What explore.json holds, or a part of it."""
 KEPT = "front"
 """The kind of reason that designs of the front have."""
-PLAIN = ("dominated", "equal", "same", "unvisited")
+PLAIN = ("dominated", "same", "unvisited")
 """Kinds that have no colour of their own."""
 STYLES = ("series-4", "series-1", "series-3", "series-2", "series-5")
 _PREFIXED = {
@@ -112,10 +113,11 @@ def _knobs(told: Told, rows: Sequence[_Row]) -> list[Knob]:
     space = told["space"]
     words: Mapping[str, Sequence[str]] = space["words"]
     return [
-        Knob("network", space["networks"], [row.network for row in rows]),
-        Knob("base", [space["base"]], [0] * len(rows)),
+        Knob("network", [shlex.quote(each) for each in space["networks"]],
+             [row.network for row in rows]),
+        Knob("base", [shlex.quote(space["base"])], [0] * len(rows)),
         *(
             Knob(name, every, [row.chosen[at] for row in rows])
             for at, (name, every) in enumerate(words.items())
         ),
-    ]
+    ]  # fmt: skip

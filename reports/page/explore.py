@@ -58,7 +58,7 @@ def headline(told: Told) -> str:
     """What was found, with its numbers."""
     name = told["space"]["objectives"][0]
     found = [f"{each['network']}: {_looked_at(told, name, each)[0]}" for each in told["winners"]]
-    designs = f"the best of {told['space']['points']:,} designs"
+    designs = f"the best of {told['space']['looked_at']:,} designs"
     return f"{'; '.join(found)}, {designs}" if found else f"None is {designs}"
 
 
@@ -81,7 +81,7 @@ def summary(told: Told) -> Html:
             tiles.append(tile(value, unit, kind, note))
     run = told["run"]
     if run:
-        known = told["space"]["points"] - run["computed"]
+        known = told["space"]["looked_at"] - run["computed"]
         note = f"{run['computed']:,} designs computed, {known:,} known before"
         tiles.append(tile(f"{run['seconds']:,.1f}", "s", "measured", note))
     return tag("section", tag("div", tiles, class_="tiles"))
@@ -167,9 +167,9 @@ def stages(told: Told) -> Html | None:
     names = ("stage", "designs", "left", "what is compared", "against", "median", "worst")
     return section(
         title,
-        "The closed form sees every design, the engine those of the front, synthesis and "
-        "simulation the few that the space asks for. What they differ by is the earlier number "
-        "over the later one, less 1.",
+        "The closed form sees every design that is looked at; the engine, synthesis and simulation "
+        "the first ones of the front, as many as the space asks for. What they differ by is the "
+        "earlier number over the later one, less 1.",
         tag("table", tag("tr", [tag("th", name) for name in names]), rows, class_="facts"),
         tags=["modelled", *(["simulated"] if _simulated(told) else [])],
     )
@@ -249,8 +249,8 @@ def _stage(stage: Told) -> Html:
 
 
 def _disagreement(stage: Told) -> str:
-    if stage.get("equal"):
-        return "equal, code for code"
+    if (equal := stage.get("equal")) is not None:
+        return "equal, code for code" if equal else "NOT EQUAL, some codes differ"
     error = stage.get("error") or {}
     return f"at most {percent(abs(error['worst']))} off" if "worst" in error else "not compared"
 

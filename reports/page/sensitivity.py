@@ -43,7 +43,7 @@ class Effect:
 def panels(effects: Sequence[Effect], label: str) -> Html:
     """A panel for each knob on one scale; what is rejected is hollow, what does not fit a cross."""
     numbers = [t.number for effect in effects for t in effect.trials if t.number is not None]
-    high = 1.08 * max(numbers, default=1.0)
+    high = 1.08 * max(numbers, default=1.0) or 1.0
     parts = []
     for at, effect in enumerate(effects):
         x, y = at % COLUMNS * (PANEL + GAP), at // COLUMNS * TALL

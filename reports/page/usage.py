@@ -1,5 +1,7 @@
 """Where the resources of a design go: what each unit takes of what there is, and its memories."""
 
+import math
+
 from reports.page.charts import Bar, Stack, bars, stacks
 from reports.page.designs import Told
 from reports.page.document import section
@@ -60,8 +62,12 @@ def used(told: Told, winner: Told, *drawn: Html | None) -> Html | None:
         title = f"{KINDS[kind]} is closest to its limit: {filled[kind]:.1%} is taken"
     return section(
         title,
-        "Each bar is what is allowed by a constraint, or else what the board has. Below, the "
-        f"largest of the memories on chip, which hold {bits / 2**20:,.1f} Mb.",
+        "Each bar is what the board has, or less where a constraint allows less."
+        + (
+            f" Below, the largest of the memories on chip, which hold {bits / 2**20:,.1f} Mb."
+            if bits
+            else ""
+        ),
         *(tag("div", each, class_="wide") for each in drawn if each),
         tags=["modelled"],
     )
@@ -94,17 +100,15 @@ def _wholes(told: Told, winner: Told) -> dict[str, tuple[float, str]]:
     found = {kind: (board[kind], "on the board") for kind in KINDS if board.get(kind)}
     for text in told["space"]["constraints"]:
         name, sense, bound = text.split()
-        if name in KINDS and sense.startswith("<"):
+        least, _ = found.get(name, (math.inf, ""))
+        if name in KINDS and sense.startswith("<") and float(bound) < least:
             found[name] = (float(bound), "allowed")
     return found
 
 
 def _by_unit(winner: Told, kind: str) -> dict[str, float]:
-    """How much of a kind each unit takes; memories are their unit's."""
+    """How much of a kind each unit takes, or all together where it is not known of each."""
     used = winner["resources"]
     found = {unit: taken[kind] for unit, taken in used["units"].items() if taken.get(kind)}
-    for memory, blocks in used.get("blocks", {}).get(kind, {}).items():
-        unit = memory.partition(".")[0]
-        found[unit] = found.get(unit, 0) + blocks
     whole = winner["measures"].get(kind)
     return found or ({ALL: whole} if whole else {})

@@ -1,12 +1,11 @@
 """The sections of an exploration's winner: what bounds it, where time and resources go, knobs."""
 
 from collections.abc import Mapping
-from pathlib import Path
 
 from models.counters import UNITS, Activity
 from reports.page import usage
 from reports.page.charts import Bar, Stack, bars, stacks
-from reports.page.designs import KEPT, PLAIN, Told, prefixed
+from reports.page.designs import Told, prefixed
 from reports.page.document import section
 from reports.page.html import Html, tag
 from reports.page.roofline import Point, Roof, roofline
@@ -55,17 +54,11 @@ def sections(told: Told, winner: Told, drawn: Mapping[str, Html]) -> Html:
 def effects(told: Told, winner: Told) -> list[Effect]:
     """What the values of each knob do to the first objective, the knob that does most first."""
     objective = told["space"]["objectives"][0]
-    fine = {each["text"] for each in told["reasons"] if each["kind"] in (KEPT, *PLAIN)}
     found = []
     for knob, trials in winner["sensitivity"].items():
         words = [word.strip("'").partition("=")[2] for word in told["space"]["words"][knob]]
         rows = [
-            Trial(
-                word,
-                trial["measures"].get(objective),
-                None if trial["reason"] in fine else trial["reason"],
-                trial["chosen"],
-            )
+            Trial(word, trial["measures"].get(objective), trial["reason"], trial["chosen"])
             for word, trial in zip(words, trials, strict=True)
         ]
         if len(rows) > 1:
@@ -79,14 +72,19 @@ def what_holds(told: Told, winner: Told) -> str:
     measure, now = told["measures"][name], winner["measures"][name]
     better = 1 if measure["best"] == "largest" else -1
     tried = [
-        (better * (trial.number / now - 1), f"{effect.knob}={trial.value}", trial.number, why)
+        (
+            better * (trial.number - now) / (abs(now) or 1),
+            f"{effect.knob}={trial.value}",
+            trial.number,
+            why,
+        )
         for effect in effects(told, winner)
         for trial in effect.trials
         if trial.number is not None and (why := trial.reason)
     ]
     gain, change, number, why = max(tried, default=(0.0, "", 0.0, ""))
     if gain < LEAST:
-        return f"No single knob would make it better in {measure['label']}"
+        return f"No rejected value of a knob would make it better in {measure['label']}"
     return (
         f"{change} alone would make it {gain:.1%} better, with {readable(number)} "
         f"{measure['unit']}, but for: {why}"
@@ -94,7 +92,7 @@ def what_holds(told: Told, winner: Told) -> str:
 
 
 def _name(told: Told, winner: Told, name: str) -> str:
-    return name if len(told["winners"]) == 1 else f"{name}-{Path(winner['network']).name}"
+    return f"{name}{winner['file'].removeprefix('winner').removesuffix('.yaml')}"
 
 
 def _roofline(winner: Told) -> Html:
@@ -128,6 +126,8 @@ def _bound(winner: Told, figure: Html | None) -> Html:
         alone = ", ".join(f"{BOUNDS[name]} {share(bounds[name], total)}" for name in bounds)
         title = f"{BOUNDS[largest]} bounds it: {title}"
         note += f" Of a token's {total:,.0f} cycles, each needs alone: {alone}."
+    if breaks := winner["breaks"]:
+        note += f" With what the engine says, it does not keep {', '.join(breaks)}."
     drawn = tag("div", figure, class_="wide")
     return section(title[0].upper() + title[1:], note, drawn, tags=["modelled"])
 
@@ -205,7 +205,8 @@ def _knobs(told: Told, winner: Told, figure: Html | None) -> Html | None:
         what_holds(told, winner),
         f"What each value of a knob makes of {measure['label']}, in {measure['unit']}, the others "
         "as the winner has them, all on one scale; the knob that does most comes first. "
-        "Hollow points are rejected by a constraint, crosses do not fit the network or its board.",
+        "Hollow points are rejected by a constraint or need more than the board has; crosses do "
+        "not fit the network, or the board has no such port.",
         tag("div", figure, class_="wide"),
         tags=[measure["tag"]],
     )

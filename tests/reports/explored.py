@@ -78,6 +78,7 @@ def explored(knobs=KNOBS, network="mamba2-2.7b", limit=LUT_LIMIT):
             "objectives": ["tokens_per_second", "lut"],
             "constraints": [f"lut <= {limit}"],
             "points": len(every),
+            "looked_at": len(every),
             "search": "grid",
         },
         "boards": {"vck190": {"lut": LUT, "ff": None, "dsp": 1_968, "block_ram": 1_934,
@@ -150,7 +151,7 @@ def winner(knobs, best, every, reason, texts):
         at = [sizes.index(tuple((values | {key: value}).values())) for value in tried]
         sensitivity[key] = [
             {"value": value, "measures": every[number] or {},
-             "reason": None if reason[number] == FRONT else texts[reason[number]],
+             "reason": None if reason[number] in (FRONT, DOMINATED) else texts[reason[number]],
              "chosen": value == values[key]}
             for value, number in zip(tried, at, strict=True)
         ]  # fmt: skip
@@ -168,6 +169,7 @@ def winner(knobs, best, every, reason, texts):
         "measures": found,
         "tokens_per_second": {"value": 0.998 * found["tokens_per_second"], "tag": "modelled",
                               "basis": "engine"},
+        "breaks": [],
         "sensitivity": sensitivity,
         "cycles": {
             "total": cycles,

@@ -119,7 +119,9 @@ def test_pieces_may_be_missing(missing, told):
 
 def test_figures_of_several_winners_have_names_of_their_own(told):
     two = deepcopy(told)
-    two["winners"].append(two["winners"][0] | {"network": "mamba2-130m"})
+    two["winners"][0]["file"] = "winner-mamba2-2.7b.yaml"
+    other = {"network": "mamba2-130m", "file": "winner-mamba2-130m.yaml"}
+    two["winners"].append(two["winners"][0] | other)
     names = figures(two)
     assert {"front", "time-mamba2-2.7b", "time-mamba2-130m"} <= names.keys()
     assert {"front", "time", "roofline", "resources", "sensitivity"} <= figures(told).keys()
@@ -127,12 +129,57 @@ def test_figures_of_several_winners_have_names_of_their_own(told):
 
 def test_what_holds_the_winner_is_named(told):
     assert what_holds(told, told["winners"][0]) == (
-        "No single knob would make it better in tokens per second"
+        "No rejected value of a knob would make it better in tokens per second"
     )
     held = explored(KNOBS | {"matvec.rows": [4, 8]}, limit=22_000)
     assert what_holds(held, held["winners"][0]) == (
         "lanes=8 alone would make it 87.5% better, with 8.889 tokens/s, but for: lut <= 22000"
     )
+
+
+def test_hardware_that_is_not_equal_is_told_first(told):
+    told = deepcopy(told)
+    told["stages"][2]["equal"] = False
+    assert "Verilator NOT EQUAL, some codes differ" in render(told)
+
+
+def test_a_search_is_not_said_to_have_looked_at_all(told):
+    told = deepcopy(told)
+    told["space"]["points"] = 10**12
+    assert headline(told).endswith("the best of 96 designs")
+    assert "96 designs computed, 0 known before" in render(told)
+
+
+def test_a_winner_that_the_engine_refutes_is_told(told):
+    told = deepcopy(told)
+    told["winners"][0]["breaks"] = ["watts < 9"]
+    assert "With what the engine says, it does not keep watts &lt; 9." in render(told)
+
+
+def test_an_objective_may_be_0(told):
+    told = deepcopy(told)
+    told["space"]["objectives"] = ["lut"]
+    winner = told["winners"][0]
+    for found in [winner, *(each for rows in winner["sensitivity"].values() for each in rows)]:
+        found["measures"] = found["measures"] and found["measures"] | {"lut": 0.0}
+    checked(render(told))
+    assert what_holds(told, winner) == "No rejected value of a knob would make it better in LUT"
+
+
+@pytest.mark.parametrize(
+    ("constraints", "whole"),
+    [([], "899,840 on the board"), (["lut <= 1e9"], "899,840 on the board"),
+     (["lut <= 50000", "lut < 70000", "lut > 1"], "50,000 allowed")],
+)  # fmt: skip
+def test_a_resource_is_compared_with_the_least_of_its_limits(constraints, whole, told):
+    told = deepcopy(told)
+    told["space"]["constraints"] = constraints
+    assert f" of {whole}, " in render(told)
+
+
+def test_command_lines_of_the_scatter_are_words_of_a_shell():
+    network, base, *_ = scatter_of(explored(network="my nets/a")).knobs
+    assert (list(network.words), list(base.words)) == (["'my nets/a'"], ["lightmamba-vck190"])
 
 
 def designs(best_x, best_y, points, groups=None):

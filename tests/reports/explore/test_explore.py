@@ -3,6 +3,7 @@
 import csv
 import json
 import os
+import shutil
 import signal
 import sqlite3
 import subprocess
@@ -15,11 +16,12 @@ import pytest
 from codegen.designs import find_design
 from hwsim.logic import Logic
 from hwsim.measures import costly
+from models.checkpoints import bundled
 from models.errors import InputError
 from reports.explore import divergence, explore, screening, stages
 from reports.explore import screen as screen_module
 from reports.explore import search as search_module
-from reports.explore.exploration import best
+from reports.explore.exploration import best, broken
 from reports.explore.gather import Point
 from reports.explore.knobs import overrides
 from reports.explore.screen import NAMES, costs, judge
@@ -83,6 +85,7 @@ def test_nothing_is_computed_twice(once, tmp_path, monkeypatch):
     most = max(point.measures["lut"] for point in once[0].points)
     fewer = explore(small(constraints=[f"lut < {most}"]), tmp_path, workers=1)
     assert 0 < max(point.measures["lut"] for point in fewer.points) < most
+    assert fewer.run["computed"] == 0
 
 
 KILLED = """
@@ -143,6 +146,35 @@ def test_what_removes_the_last_points_is_named(tmp_path):
     assert not (tmp_path / "explore.json").exists()
 
 
+def test_nothing_is_overwritten_when_no_point_is_left(tmp_path):
+    names = ("front.csv", "explore.html", "explore.json", "winner.yaml")
+    few = {"device": ["vck190"], "lanes": [2, 4]}
+    explore(small(knobs=few, constraints=[]), tmp_path, workers=1)
+    before = [(tmp_path / name).read_bytes() for name in names]
+    with pytest.raises(InputError, match="'lut < 1' removes the last 2"):
+        explore(small(knobs=few, constraints=["lut < 1"]), tmp_path, workers=1)
+    assert [(tmp_path / name).read_bytes() for name in names] == before
+
+
+def test_an_objective_may_be_0(tmp_path):
+    few = {"device": ["vck190"], "lanes": [2, 4]}
+    space = small(knobs=few, objectives=["ultra_ram"], constraints=["ultra_ram <= 0"])
+    assert explore(space, tmp_path, workers=1).points[0].measures["ultra_ram"] == 0
+
+
+def test_each_winner_has_a_file_of_its_own(tmp_path):
+    networks = [str(tmp_path / folder / "net") for folder in "ab"]
+    for network in networks:
+        shutil.copytree(bundled(), network)
+    few = {"device": ["vck190"], "lanes": [2, 4]}
+    name = "two\nlines"
+    explore(small(name=name, networks=networks, knobs=few), tmp_path / "out", workers=1)
+    files = sorted(path.name for path in (tmp_path / "out").glob("*.yaml"))
+    assert files == ["winner-1-net.yaml", "winner-2-net.yaml"]
+    text = (tmp_path / "out" / files[0]).read_text()
+    assert text.startswith("# Found by `puffadder explore 'two lines'`.\nlanes: ")
+
+
 def test_the_engine_looks_at_the_front(tmp_path, monkeypatch):
     space = small(verify={"engine": 2}, knobs=small().knobs | {"lanes": [4]})
     found = explore(space, tmp_path, workers=1)
@@ -189,6 +221,15 @@ def test_a_slight_gain_is_not_worth_another_objective(once):
     fast, small_one, slow = point(5000.0, 9000.0), point(4960.0, 5000.0), point(4000.0, 100.0)
     assert best(plan, [fast, small_one, slow], {}) == small_one
     assert best(plan, [fast, point(4900.0, 5000.0), slow], {}) == fast
+
+
+def test_what_the_engine_refutes_is_no_winner(once):
+    plan = once[0].plan
+    first, second = once[0].points[:2]
+    slow = {"tokens_per_second": 900.0, "cycles": 1.0}
+    assert broken(plan, first, {first.id: slow}) == ["tokens_per_second >= 1000"]
+    assert best(plan, [first, second], {first.id: slow}) == second
+    assert best(plan, [first], {first.id: slow}) == first
 
 
 def test_the_winner_is_a_design_file_and_a_command(once):
@@ -239,3 +280,10 @@ def test_nsga2_finds_nearly_the_front_of_the_grid(once, tmp_path, monkeypatch):
     monkeypatch.setattr(search_module, "screen", None)
     assert explore(small(search=search), tmp_path, workers=1).run["computed"] == 0
     assert (tmp_path / "front.csv").read_bytes() == first
+
+
+def test_a_search_ends_when_all_points_were_met(tmp_path):
+    search = {"method": "nsga2", "population": 8, "generations": 5}
+    few = {"device": ["vck190"], "lanes": [2, 4]}
+    found = explore(small(knobs=few, constraints=[], search=search), tmp_path, workers=1)
+    assert found.looked_at == found.plan.points == 2

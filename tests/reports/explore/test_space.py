@@ -31,6 +31,9 @@ def test_spaces_that_come_along_are_ready_for_work(name):
         ({"from": 3, "to": 10, "step": 3}, [3, 6, 9]),
         ({"from": 5, "to": 5, "step": 1}, [5]),
         ({"from": 1.5, "to": 3, "step": 0.5}, [1.5, 2, 2.5, 3]),
+        ({"from": 0.1, "to": 0.3, "step": 0.1}, [0.1, 0.2, 0.3]),
+        ({"from": 1, "to": 1000, "times": 10}, [1, 10, 100, 1000]),
+        ({"from": 0.1, "to": 0.9, "times": 3}, [0.1, 0.3, 0.9]),
     ],
 )
 def test_ranges_include_both_ends(ends, values):
@@ -60,6 +63,14 @@ FILE = {"networks": ["bundled"], "base": "ecp5", "knobs": {"lanes": [4]}}
         ({"knobs": {"lanes": ["many"]}}, ".*lanes must be an integer, not 'many'"),
         ({"knobs": {"lanes": {"from": 4, "to": 2, "step": 1}}}, ".* must end at 4 or more, not 2"),
         ({"knobs": {"lanes": {"from": 4, "to": 8}}}, ".* must have either times or step, not"),
+        ({"knobs": {"lanes": {"from": 1, "to": 1e18, "step": 1}}},
+         ".*knob lanes.* must have at most 10,000 values, not more"),
+        ({"knobs": {"lanes": {"from": 1, "to": 1e308, "times": 1.001}}},
+         ".*knob lanes.* must have at most 10,000 values, not more"),
+        ({"knobs": {"precision": ["w4a4", "w3a3"], "precision.scan_bits": [8]}},
+         ".*precision must be one of w8a8, .* not 'w3a3'"),
+        ({"knobs": {"precision": [5], "precision.scan_bits": [8]}}, ".*precision must be .* not 5"),
+        ({"knobs": {"device": [["vck190"]]}}, ".*knob device: device must be a text, not \\['vck"),
         ({"knobs": {"lanes": {"from": 4, "too": 8, "step": 1}}},
          ".*to must be given; too must not be there; a range has the keys"),
         ({"knobs": {"lanes": 4}}, r".*lanes must be a list of values, or .*, not 4; write \[4\]"),
@@ -121,6 +132,39 @@ def test_the_command_tells_the_best(tmp_path):
     assert told.exit_code == 0, told.output
     assert "best for bundled" in told.output
     assert "engine, 1 compared: cycles of a token by the closed form differ by" in told.output
+
+
+class Others:
+    """A cluster whose workers, if any, have another version."""
+
+    def __init__(self, *address, timeout):
+        self.workers = {"worker": "old"} if address[0] == "others" else {}
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *error):
+        pass
+
+    def ncores(self):
+        return dict.fromkeys(self.workers, 1)
+
+    def run(self, asked):
+        return self.workers
+
+
+def test_a_scheduler_that_does_not_answer_is_told(tmp_path):
+    rule = "^scheduler 'nonsense' must answer within 10 s, not fail: missing port number"
+    with pytest.raises(InputError, match=rule):
+        explore(small(), tmp_path, scheduler="nonsense")
+
+
+@pytest.mark.parametrize(("address", "found"), [("others", "old"), ("nobody", "no workers at all")])
+def test_workers_of_another_version_are_refused(address, found, tmp_path, monkeypatch):
+    monkeypatch.setattr("distributed.Client", Others)
+    rule = f"^scheduler '{address}' must have workers with puffadder's version .*, not {found};"
+    with pytest.raises(InputError, match=rule):
+        explore(small(), tmp_path, scheduler=address)
 
 
 def test_spaces_are_frozen_and_named():
