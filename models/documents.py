@@ -30,6 +30,11 @@ _RULES = {
 """What a document must be, by the type of pydantic's error."""
 
 
+def names_in(folder: Path) -> list[str]:
+    """Names of the YAML files in a folder, without their suffix, in order."""
+    return sorted(path.stem for path in folder.glob("*.yaml"))
+
+
 def read_mapping(path: Path, model: type[BaseModel], what: str) -> dict[str, Any]:
     """The mapping in the YAML file `path`, as it stands there; `what` is it called, "design".
 

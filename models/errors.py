@@ -1,5 +1,8 @@
 """The exception for a mistake of the user's; the command line turns it into exit code 2."""
 
+import difflib
+from collections.abc import Iterable
+
 
 class InputError(ValueError):
     """Wrong user input, told as *place: thing must be rule, not value; way out*.
@@ -11,4 +14,18 @@ class InputError(ValueError):
     """
 
     def __init__(self, thing: str, rule: str, way_out: str) -> None:
-        super().__init__(f"{thing} {rule}; {way_out}")
+        super().__init__(thing, rule, way_out)  # all of them, for one comes from other processes
+
+    def __str__(self) -> str:
+        thing, rule, way_out = self.args
+        return f"{thing} {rule}; {way_out}"
+
+
+def meant(name: str, known: Iterable[str], otherwise: str) -> str:
+    """The way out for a `name` that is not among the `known`: the nearest, or `otherwise`.
+
+    >>> meant("VCK-190", ["u280", "vck190"], "describe the board")
+    'did you mean vck190?'
+    """
+    near = difflib.get_close_matches(name.lower(), known, n=1)
+    return f"did you mean {near[0]}?" if near else otherwise

@@ -13,6 +13,7 @@ from distributed import Client, LocalCluster
 
 from reports.explore import explore, screening
 from reports.explore.space import Space
+from soak.test_closed_form import AXES
 from tests.reports.explore.spaces import pieces_of, small
 
 KILLS = 20
@@ -22,21 +23,7 @@ MANY = {
     "name": "many",
     "networks": ["mamba2-2.7b"],
     "base": "lightmamba-vck190",
-    "knobs": {
-        "lanes": [4, 8, 16],
-        "matvec.rows": [16, 32, 64],
-        "matvec.columns": [4, 8, 16, 32],
-        "scan.channels": [1, 2, 4],
-        "scan.states": [8, 16, 32, 64],
-        "precision": ["w4a4", "w4a8", "w8a8"],
-        "memory.port_bits": [128, 256, 512],
-        "memory.burst": [16, 32, 64, 128],
-        "memory.outstanding": [2, 4, 8, 16],
-        "memory.prefetch": {"from": 64, "to": 1024, "step": 48},
-        "order": ["interleaved", "naive"],
-        "state.placement": ["chip", "memory"],
-        "state.buffers": [1, 2],
-    },
+    "knobs": AXES | {"memory.prefetch": {"from": 64, "to": 1024, "step": 48}},
     "objectives": ["tokens_per_second", "lut"],
     "constraints": ["lut <= 107000", "dsp <= 228", "ultra_ram <= 61", "memory_bandwidth <= 12e9"],
     "verify": {"engine": 0},

@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from models.design import Design, read_design
+from models.documents import names_in
 from models.errors import InputError
 
 FOLDER = Path(__file__).parent
@@ -14,7 +15,7 @@ def names() -> list[str]:
     >>> "tiny" in names()
     True
     """
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return names_in(FOLDER)
 
 
 def find_design(design: str, overrides: tuple[str, ...] = ()) -> Design:

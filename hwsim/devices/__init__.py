@@ -1,6 +1,5 @@
 """Boards: what is on them, by name or by file; every number with its source in the file."""
 
-import difflib
 import math
 from operator import attrgetter
 from pathlib import Path
@@ -11,8 +10,8 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 from hwsim.devices.families import FAMILIES, Family, FamilyName
 from hwsim.memory import MemoryModel
 from models.design import Design
-from models.documents import check, read_mapping
-from models.errors import InputError
+from models.documents import check, names_in, read_mapping
+from models.errors import InputError, meant
 
 FOLDER = Path(__file__).parent
 CLOCK_HZ, LATENCY = 200e6, 40
@@ -228,7 +227,7 @@ def names() -> list[str]:
     >>> "vck190" in names()
     True
     """
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return names_in(FOLDER)
 
 
 def find_device(name: str) -> Device:
@@ -240,11 +239,10 @@ def find_device(name: str) -> Device:
     if name in names():
         path = FOLDER / f"{name}.yaml"
     elif path.suffix not in (".yaml", ".yml"):
-        near = difflib.get_close_matches(name.lower(), names(), n=1, cutoff=0.5)
         raise InputError(
             f"device {name!r}",
             f"must be one of {', '.join(names())} or a file *.yaml",
-            f"did you mean {near[0]}?" if near else "describe the board in a file",
+            meant(name, names(), "describe the board in a file"),
         )
     raw = {"name": path.stem} | read_mapping(path, Device, "device")
     return check(Device, raw, f"{path}", "device", "correct it in the file")

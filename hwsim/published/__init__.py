@@ -4,7 +4,6 @@ They differ from the designs of `models.design`: transfers follow each other, bu
 the one before, and nothing is fetched ahead of its phase. `hwsim.published.timing` is their model.
 """
 
-import difflib
 from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -12,8 +11,8 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hwsim.devices import Device, find_device
-from models.documents import check, read_mapping
-from models.errors import InputError
+from models.documents import check, names_in, read_mapping
+from models.errors import InputError, meant
 from models.networks.shape import Mamba2Shape
 from models.networks.shapes import find_mamba2_shape
 
@@ -179,7 +178,7 @@ def names() -> list[str]:
     >>> "fastmamba" in names()
     True
     """
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return names_in(FOLDER)
 
 
 def find_published(name: str) -> Published:
@@ -188,11 +187,10 @@ def find_published(name: str) -> Published:
     Raises InputError when there is none, and for everything that is wrong in its file.
     """
     if name not in names():
-        near = difflib.get_close_matches(name, names(), n=1)
         raise InputError(
             f"published design {name!r}",
             f"must be one of {', '.join(names())}",
-            f"did you mean {near[0]}?" if near else "name one of them",
+            meant(name, names(), "name one of them"),
         )
     path = FOLDER / f"{name}.yaml"
     raw = {"name": name} | _merged(path)

@@ -1,10 +1,9 @@
 """Shapes of published networks by name, for estimates and measurements without weights."""
 
-import difflib
 from collections.abc import Mapping
 from typing import TypeVar
 
-from models.errors import InputError
+from models.errors import InputError, meant
 from models.networks.shape import Mamba1Shape, Mamba2Shape, Shape, require_mamba2
 
 MAMBA1_VOCAB = 50_280
@@ -75,9 +74,8 @@ def find_mamba2_shape(name: str) -> Mamba2Shape:
 def _find(name: str, shapes: Mapping[str, _Kind]) -> _Kind:
     if name in shapes:
         return shapes[name]
-    near = difflib.get_close_matches(name.lower(), shapes, n=1)
     raise InputError(
         f"shape {name!r}",
         f"must be one of {', '.join(shapes)}",
-        f"did you mean {near[0]}?" if near else "give one of them",
+        meant(name, shapes, "give one of them"),
     )

@@ -1,12 +1,11 @@
 """Constraints: bounds of measures, as a space writes them."""
 
-import difflib
 import operator
 import re
 from typing import Any, NamedTuple
 
 from hwsim.measures import MEASURES
-from models.errors import InputError
+from models.errors import InputError, meant
 
 _SENSES = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
 _CONSTRAINT = re.compile(
@@ -53,9 +52,8 @@ def require_measure(name: str, place: str) -> None:
     """Raises InputError when there is no measure of that name."""
     if name in MEASURES:
         return
-    near = difflib.get_close_matches(name, MEASURES, n=1)
     raise InputError(
         f"{place} measure {name!r}",
         f"must be one of {', '.join(MEASURES)}",
-        f"did you mean {near[0]}?" if near else "name one of them",
+        meant(name, MEASURES, "name one of them"),
     )

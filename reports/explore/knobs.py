@@ -1,6 +1,5 @@
 """Knobs: the keys of a design file that a space varies, their values, and their order."""
 
-import difflib
 import math
 from collections.abc import Mapping
 from itertools import product
@@ -10,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hwsim.closed_form import KEYS, PARALLELISM
 from models.documents import check
-from models.errors import InputError
+from models.errors import InputError, meant
 from models.precision import NAMED, Precision
 from reports.explore.space import Space
 
@@ -159,9 +158,8 @@ def _require_known(space: str, key: str) -> None:
     fields = [f"precision.{name}" for name in Precision.model_fields]
     if key in ORDER or key in fields:
         return
-    near = difflib.get_close_matches(key, [*ORDER, *fields], n=1)
     raise InputError(
         f"space {space}: knob {key!r}",
         f"must be one of {', '.join(ORDER)} or a key of the precision",
-        f"did you mean {near[0]}?" if near else "vary one of them, and set others in the base",
+        meant(key, [*ORDER, *fields], "vary one of them, and set others in the base"),
     )

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.documents import check, read_mapping
+from models.documents import check, names_in, read_mapping
 from models.errors import InputError
 
 FOLDER = Path(__file__).parents[1] / "spaces"
@@ -67,7 +67,7 @@ class Space(BaseModel):
 
 def names() -> list[str]:
     """Names of the spaces that come with puffadder."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return names_in(FOLDER)
 
 
 def find_space(name: str) -> Space:

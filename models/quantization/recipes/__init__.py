@@ -13,7 +13,7 @@ from typing import Annotated, Any, Literal
 import numpy as np
 from pydantic import BaseModel, ConfigDict, Field
 
-from models.documents import check, read_mapping
+from models.documents import check, names_in, read_mapping
 from models.errors import InputError
 from models.networks.parameters import NetworkParameters
 from models.networks.quantized import QuantizedNetwork
@@ -26,7 +26,7 @@ from models.quantization.rtn import quantize_network
 from models.quantization.transforms import fold_norms, rotate_mixer, rotate_residual, smooth
 
 FOLDER = Path(__file__).parent
-NAMES = tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
+NAMES = tuple(names_in(FOLDER))
 
 Rotation = Literal["none", "hadamard", "klt", "best"]
 
