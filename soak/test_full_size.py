@@ -57,7 +57,7 @@ def test_layer_of_2_7b(schedule, fraction, tmp_path):
 
 @pytest.mark.parametrize("name", ["best-vck190", "best-u280"])
 def test_layer_of_2_7b_on_the_best_designs(name, tmp_path):
-    """Of 4,096 multipliers and 32 ports, the simulation compiles for a quarter of an hour."""
+    """With 4,096 multipliers and 32 ports, the simulation is a quarter of an hour in the making."""
     design = find_design(name)
     report = run_network(random_parameters(LAYER), design, [3, 40], 1, tmp_path, print)
     assert report.equal
