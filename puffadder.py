@@ -190,6 +190,32 @@ def estimate(
 
 
 @app.command()
+def clock(
+    model: Annotated[str, typer.Argument(help="As for `estimate`.")],
+    design: Annotated[str, typer.Argument(help="A YAML file, or the name of a design.")],
+    overrides: Annotated[
+        list[str] | None, typer.Argument(help="Changes to the design: `scan.states=4`.")
+    ] = None,
+    unit: Annotated[
+        list[str] | None, typer.Option(help="Only this unit; may be given several times.")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Place and route each unit on an ECP5: the clock that it reaches, and its slowest path.
+
+    Of a small design; a minute or so for each unit. Yosys and nextpnr, in their places beside
+    puffadder, map each unit alone to the chip of the board ULX3S-85F.
+
+    Example: **puffadder clock bundled ecp5 --unit norm --unit residual**
+    """
+    from reports.clock import clocks
+
+    told = clocks(model, design, tuple(overrides or ()), unit or (), _told(quiet))
+    typer.echo(told.to_json() if as_json else told.to_text())
+
+
+@app.command()
 def calibrate(
     model: Annotated[str, typer.Argument(help="What was synthesized: as for `estimate`.")],
     design: Annotated[str, typer.Argument(help="A YAML file, or the name of a design.")],

@@ -112,14 +112,14 @@ def measure(
     modules = {unit: name for unit, name in modules_of(verilog).items() if unit in only or not only}
     if only:
         some = " ".join(f"(* keep *) \\{name} \\{unit} ();" for unit, name in modules.items())
-        verilog = _inside(verilog, tuple(modules.values())) + f"module some; {some} endmodule\n"
+        verilog = inside(verilog, tuple(modules.values())) + f"module some; {some} endmodule\n"
     else:
         modules[TOP] = TOP
     counted = module_cells(verilog, "some" if only else TOP, family, list(modules.values()))
     return {unit: used(counted[name]) for unit, name in modules.items()}
 
 
-def _inside(verilog: str, names: tuple[str, ...]) -> str:
+def inside(verilog: str, names: tuple[str, ...]) -> str:
     """Of an accelerator's modules, those in the modules `names`: Yosys need not read the others."""
     whole = re.finditer(r"^module \\?(\S+).*?^endmodule$\n", verilog, re.MULTILINE | re.DOTALL)
     parts = [each for each in whole if f"{each[1]}.".startswith(tuple(f"{n}." for n in names))]
