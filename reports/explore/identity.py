@@ -3,6 +3,7 @@
 import hashlib
 import json
 from functools import cache
+from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ from codegen.files import finite
 ROOT = Path(__file__).parents[2]
 SOURCES = ("models/**/*.py", "hwsim/**/*.py", "rtl/**/*.py", "codegen/**/*.py", "reports/*.py",
            "reports/explore/*.py", "hwsim/**/*.yaml", "hwsim/**/*.json")  # fmt: skip
+LIBRARIES = ("numpy", "numba", "pymoo")
 """Where the numbers of an exploration come from."""
 
 
@@ -27,4 +29,5 @@ def version() -> str:
     for path in sorted(path for pattern in SOURCES for path in ROOT.glob(pattern)):
         found.update(f"{path.relative_to(ROOT)}\n".encode())
         found.update(path.read_bytes())
+    found.update("".join(f"{name} {metadata.version(name)}\n" for name in LIBRARIES).encode())
     return found.hexdigest()[:16]

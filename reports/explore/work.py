@@ -104,7 +104,8 @@ def _on_cluster(
         ) from None  # fmt: skip
     with client:
         cores = sum(client.ncores().values())
-        others = set(client.run(version).values()) - {plan.version}
+        told = client.run(version, on_error="return")
+        others = {f"{each}" for each in told.values()} - {plan.version}
         if others or not cores:
             found = ", ".join(sorted(others)) or "no workers at all"
             raise InputError(

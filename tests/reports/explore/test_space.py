@@ -135,10 +135,11 @@ def test_the_command_tells_the_best(tmp_path):
 
 
 class Others:
-    """A cluster whose workers, if any, have another version."""
+    """A cluster whose workers, if any, have another version, or none."""
 
     def __init__(self, *address, timeout):
-        self.workers = {"worker": "old"} if address[0] == "others" else {}
+        told = {"others": "old", "strangers": ModuleNotFoundError("No module named 'reports'")}
+        self.workers = {name: each for name, each in told.items() if name == address[0]}
 
     def __enter__(self):
         return self
@@ -149,7 +150,8 @@ class Others:
     def ncores(self):
         return dict.fromkeys(self.workers, 1)
 
-    def run(self, asked):
+    def run(self, asked, on_error):
+        assert on_error == "return"
         return self.workers
 
 
@@ -159,7 +161,14 @@ def test_a_scheduler_that_does_not_answer_is_told(tmp_path):
         explore(small(), tmp_path, scheduler="nonsense")
 
 
-@pytest.mark.parametrize(("address", "found"), [("others", "old"), ("nobody", "no workers at all")])
+@pytest.mark.parametrize(
+    ("address", "found"),
+    [
+        ("others", "old"),
+        ("strangers", "No module named 'reports'"),
+        ("nobody", "no workers at all"),
+    ],
+)
 def test_workers_of_another_version_are_refused(address, found, tmp_path, monkeypatch):
     monkeypatch.setattr("distributed.Client", Others)
     rule = f"^scheduler '{address}' must have workers with puffadder's version .*, not {found};"
