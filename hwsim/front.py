@@ -1,8 +1,9 @@
 """The front of many points: those that no other is as good as in every objective."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
+
+from models.compiled import compiled
 
 
 def front(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
@@ -19,7 +20,7 @@ def front(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
     return found
 
 
-@njit(cache=True)
+@compiled()
 def _sweep(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
     """Of points in lexicographic order, where only a point before can be as good.
 

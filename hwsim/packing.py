@@ -5,11 +5,11 @@ from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
 from hwsim.devices import Blocks, Device
 from hwsim.resources import LARGEST_IN_LUTS, Memories
+from models.compiled import compiled
 
 Counts = NDArray[np.int64]
 
@@ -96,7 +96,7 @@ def _kinds(device: Device) -> Counts:
     return np.array([(k.count, k.bits, *each) for k, each in zip(kinds, widths, strict=True)])
 
 
-@njit(cache=True)
+@compiled()
 def _need(blocks: Any, kinds: Any, needs: Any) -> None:
     for row in range(blocks.shape[0]):
         for at in range(blocks.shape[1]):
@@ -106,7 +106,7 @@ def _need(blocks: Any, kinds: Any, needs: Any) -> None:
                 needs[row, at, 1] = copies * _blocks_of(words, bits, kinds[1])
 
 
-@njit(cache=True)
+@compiled()
 def _blocks_of(words: int, bits: int, kind: Any) -> int:
     """As `hwsim.resources.blocks_of`."""
     least = np.iinfo(np.int64).max
@@ -115,7 +115,7 @@ def _blocks_of(words: int, bits: int, kind: Any) -> int:
     return least
 
 
-@njit(cache=True)
+@compiled()
 def _pack(
     queues: Any, sizes: Any, needs: Any, rows: Any, kinds: Any, in_luts: int, packed: Any
 ) -> None:
@@ -133,13 +133,13 @@ def _pack(
         _put_larger(sizes[row], needs[row], at, 0, kinds, into)
 
 
-@njit(cache=True)
+@compiled()
 def _size(queues: Any, queue: int, design: int) -> int:
     at = queue, design
     return queues.words[at] * queues.bits[at] * queues.copies[at]
 
 
-@njit(cache=True)
+@compiled()
 def _sort(queues: Any, design: int, in_luts: int, largest: Any, into: Any) -> int:
     """How many queues are in blocks, these in `largest`; the bits of the others `into` LUTs."""
     count = 0
@@ -157,7 +157,7 @@ def _sort(queues: Any, design: int, in_luts: int, largest: Any, into: Any) -> in
     return count
 
 
-@njit(cache=True)
+@compiled()
 def _put_larger(sizes: Any, needs: Any, at: int, size: int, kinds: Any, into: Any) -> int:
     """The standing memories from `at` on that are larger than `size`, and where the others are."""
     while at < len(sizes) and sizes[at] > size:
@@ -166,7 +166,7 @@ def _put_larger(sizes: Any, needs: Any, at: int, size: int, kinds: Any, into: An
     return at
 
 
-@njit(cache=True)
+@compiled()
 def _put(block_ram: int, ultra_ram: int, kinds: Any, into: Any) -> None:
     """A memory that takes so many blocks of either kind."""
     room = into[0] + block_ram <= kinds[0, 0]

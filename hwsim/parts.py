@@ -21,11 +21,11 @@ constants `p`, its registers `s` and the wires, and returns its activity.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 from numba.core import cgutils
 from numba.extending import intrinsic
 from numpy.typing import NDArray
 
+from models.compiled import compiled, inlined
 from models.counters import Activity
 
 Integers = NDArray[np.int64]
@@ -60,9 +60,6 @@ class Wires(NamedTuple):
     then_ready: Flags
 
 
-_inlined = njit(forceinline=True, error_model="numpy")
-
-
 @intrinsic
 def _unowned(context: Any, array: Any) -> Any:
     """The same array without its owner, whose references numba would count all the time.
@@ -81,14 +78,14 @@ def _unowned(context: Any, array: Any) -> Any:
 # Routing.
 
 
-@_inlined
+@inlined
 def _fork_offer(io: Integers, p: Integers, s: Integers, w: Wires) -> None:
     """Each output takes a beat when it can; p: outputs, s: has each taken."""
     for at in range(p[0]):
         w.valid[io[1 + at]] = w.valid[io[0]] and not s[at]
 
 
-@_inlined
+@inlined
 def _fork(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     if w.valid[io[0]]:
         through = True
@@ -101,7 +98,7 @@ def _fork(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     return INPUT
 
 
-@_inlined
+@inlined
 def _switch_offer(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> None:
     """A step's beats go to the output that it names; p: steps, their count, outputs."""
     port = tables[p[0] + 2 * s[0]]
@@ -109,7 +106,7 @@ def _switch_offer(io: Integers, p: Integers, s: Integers, w: Wires, tables: Inte
         w.valid[io[2 + port]] = w.valid[io[0]] and w.valid[io[1]]
 
 
-@_inlined
+@inlined
 def _switch(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> int:
     if w.valid[io[0]] and w.valid[io[1]]:
         port = tables[p[0] + 2 * s[0]]
@@ -119,14 +116,14 @@ def _switch(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) 
     return INPUT
 
 
-@_inlined
+@inlined
 def _select_offer(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> None:
     """A step's beats come from the input that it names; p: steps, their count, inputs."""
     port = tables[p[0] + 2 * s[0]]
     w.valid[io[1 + p[2]]] = w.valid[io[0]] and w.valid[io[1 + port]]
 
 
-@_inlined
+@inlined
 def _select(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> int:
     out = io[1 + p[2]]
     if w.valid[out] and w.ready[out]:
@@ -135,7 +132,7 @@ def _select(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) 
     return INPUT
 
 
-@_inlined
+@inlined
 def _last_of_step(p: Integers, s: Integers, tables: Integers) -> bool:
     """Count a beat of the step in front; s: step, its beats so far."""
     s[1] += 1
@@ -145,13 +142,13 @@ def _last_of_step(p: Integers, s: Integers, tables: Integers) -> bool:
     return True
 
 
-@_inlined
+@inlined
 def _widen_offer(io: Integers, p: Integers, s: Integers, w: Wires) -> None:
     """Of `p[0]` beats one; s: beats that are kept."""
     w.valid[io[1]] = w.valid[io[0]] and s[0] == p[0] - 1
 
 
-@_inlined
+@inlined
 def _widen(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     complete = s[0] == p[0] - 1
     if w.valid[io[0]] and (w.ready[io[1]] or not complete):
@@ -160,7 +157,7 @@ def _widen(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     return INPUT
 
 
-@_inlined
+@inlined
 def _narrow_offer(io: Integers, w: Wires) -> None:
     """Of a word several beats, in runs whose last word may hold fewer.
 
@@ -170,7 +167,7 @@ def _narrow_offer(io: Integers, w: Wires) -> None:
     w.valid[io[1]] = w.valid[io[0]]
 
 
-@_inlined
+@inlined
 def _narrow(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> int:
     if w.valid[io[1]] and w.ready[io[1]]:
         s[0] += 1
@@ -186,7 +183,7 @@ def _narrow(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) 
     return INPUT
 
 
-@_inlined
+@inlined
 def _queue(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     """A buffered queue: p[0] places and the register at its output; s: places in use."""
     source, out = io[0], io[1]
@@ -202,7 +199,7 @@ def _queue(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
 # Pipelines.
 
 
-@_inlined
+@inlined
 def _pipe(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     """A rigid pipeline; p: stages, data inputs, all inputs, inputs' beats for one of the output.
 
@@ -230,7 +227,7 @@ def _pipe(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     return at
 
 
-@_inlined
+@inlined
 def _gather(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     """Two banks of `p[0]` beats; s: beats that came into one, left the other, banks that are full.
 
@@ -257,7 +254,7 @@ def _gather(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     return at
 
 
-@_inlined
+@inlined
 def _serialize(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     """A tile leaves in `p[0]` beats; s: those that are left."""
     source, out = io[0], io[1]
@@ -272,7 +269,7 @@ def _serialize(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
 # Units.
 
 
-@_inlined
+@inlined
 def _norm(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> int:
     """One vector at a time; p: latency, cycles until the root, passes (beats), their count.
 
@@ -323,7 +320,7 @@ _BANK, _PLACE, _TURN, _READ, _COMPLETE, _FOLDS = range(6)
 """Of a Hadamard unit; from the last on, three for each fold."""
 
 
-@_inlined
+@inlined
 def _hadamard(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> int:
     """Blocks are gathered in banks and read row by row; halves of rows wait in folds.
 
@@ -365,7 +362,7 @@ def _hadamard(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers
     return at
 
 
-@_inlined
+@inlined
 def _ends_block(p: Integers, s: Integers, place: int, turn: int) -> bool:
     """Go on by a place of a bank, and after the last by a turn; whether that was the last one."""
     s[place] += 1
@@ -376,7 +373,7 @@ def _ends_block(p: Integers, s: Integers, place: int, turn: int) -> bool:
     return s[turn] == 0
 
 
-@_inlined
+@inlined
 def _matvec(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> int:
     """A vector is loaded, then weights are multiplied; scales and biases are taken on the way.
 
@@ -437,7 +434,7 @@ def _matvec(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) 
     return at
 
 
-@_inlined
+@inlined
 def _discretize(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     """Heads one by one, then beats of x whose heads are known.
 
@@ -485,7 +482,7 @@ def _discretize(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     return at
 
 
-@_inlined
+@inlined
 def _update(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     """The scan's first half: B and C are filled, then a tile is begun on each edge.
 
@@ -538,7 +535,7 @@ def _update(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     return at
 
 
-@_inlined
+@inlined
 def _read_out(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     """The scan's second half: a narrowed tile is kept or leaves, and is read out.
 
@@ -571,7 +568,7 @@ def _read_out(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
 _TOKEN, _PACKET, _SECOND, _LEFT, _REPEATS, _WORD = range(6)
 
 
-@_inlined
+@inlined
 def _fetch_offer(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> None:
     """Words to the targets that packets name, as `models.units.fetch` has it.
 
@@ -586,14 +583,14 @@ def _fetch_offer(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integ
         w.valid[io[1 + target]] = w.valid[io[0]] and complete
 
 
-@_inlined
+@inlined
 def _packet(p: Integers, s: Integers) -> int:
     """Where the packet lies that fetch is at."""
     later = s[_TOKEN] >= p[2]
     return p[0] + 5 * (s[_PACKET] + later * p[1])
 
 
-@_inlined
+@inlined
 def _fetch(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> int:
     source, packet = io[0], _packet(p, s)
     if not w.valid[source]:
@@ -630,7 +627,7 @@ LATENCY, SCALE, COST, INTERVAL, REFRESH, OUTSTANDING, FREE = range(7)
 """Of the memory: what `hwsim.memory.Server` keeps, and from when on it is free."""
 
 
-@njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def accept(memory: Integers, beats: int, edge: int) -> int:
     """Take a burst on `edge`, as `hwsim.memory.Server.accept`: when its first beat begins."""
     ready = edge + memory[LATENCY]
@@ -642,7 +639,7 @@ def accept(memory: Integers, beats: int, edge: int) -> int:
     return begin
 
 
-@njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def arrival(memory: Integers, begin: int, beat: int) -> int:
     """The edge from which on a beat is there, of a burst that begins at `begin`."""
     edge = -(-(begin + beat * memory[COST]) // memory[SCALE])
@@ -657,7 +654,7 @@ def arrival(memory: Integers, begin: int, beat: int) -> int:
 ) = range(11)  # fmt: skip
 
 
-@_inlined
+@inlined
 def _ask(p: Integers, s: Integers, bursts: Integers, willing: bool) -> tuple[bool, bool, bool]:
     """Ask for the next burst of a read or write, and bring an address to the memory.
 
@@ -682,7 +679,7 @@ def _ask(p: Integers, s: Integers, bursts: Integers, willing: bool) -> tuple[boo
     return accepted, asks, free
 
 
-@_inlined
+@inlined
 def _reader(
     io: Integers,
     p: Integers,
@@ -718,7 +715,7 @@ def _reader(
     return INPUT
 
 
-@_inlined
+@inlined
 def _spill(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> int:
     """Beats packed into port words, part by part.
 
@@ -751,7 +748,7 @@ def _spill(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -
     return INPUT
 
 
-@_inlined
+@inlined
 def _writer(
     io: Integers,
     p: Integers,
@@ -805,7 +802,7 @@ def _writer(
 _PHASE, _BEGUN, _REQUESTED, _FINISHED, _DONE = range(5)
 
 
-@_inlined
+@inlined
 def _sequence(
     io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers, reads: Integers, edge: int
 ) -> int:
@@ -885,7 +882,7 @@ class Machine(NamedTuple):
     tables: Integers
 
 
-@_inlined
+@inlined
 def _offer(each: int, m: Machine, w: Wires) -> None:
     kind, io, p, s = m.kinds[each], m.io[each], m.p[each], m.s[each]
     if kind == FORK:
@@ -902,7 +899,7 @@ def _offer(each: int, m: Machine, w: Wires) -> None:
         _fetch_offer(io, p, s, w, m.tables)
 
 
-@_inlined
+@inlined
 def _step(
     each: int, m: Machine, w: Wires, memory: Integers, bursts: Integers, reads: Integers, edge: int
 ) -> int:
@@ -944,7 +941,7 @@ def _step(
     return _sequence(io, p, s, w, m.tables, reads, edge)
 
 
-@_inlined
+@inlined
 def _settle(each: int, m: Machine, w: Wires) -> int:
     kind, io, p, s = m.kinds[each], m.io[each], m.p[each], m.s[each]
     if kind == QUEUE:
@@ -952,7 +949,7 @@ def _settle(each: int, m: Machine, w: Wires) -> int:
     return _gather(io, p, s, w)
 
 
-@njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def run(
     m: Machine,
     w: Wires,

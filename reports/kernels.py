@@ -7,9 +7,9 @@ from typing import Any
 
 import numba
 import numpy as np
-from numba import njit
 from numpy.typing import NDArray
 
+from models.compiled import compiled
 from models.kernels.float32.conv1d import conv1d
 from models.kernels.float32.hadamard import hadamard
 from models.kernels.float32.matmul import matmul
@@ -166,7 +166,7 @@ def _times(call: Call, work: int, threads: int) -> Subject:
     return measure
 
 
-@njit(cache=True)
+@compiled()
 def _loop_heads(x, delta, A, B, C, D, h):  # type: ignore[no-untyped-def]
     """Mamba-2's recurrence, token after token, all in float32."""
     tokens, heads, head_dim = x.shape
@@ -186,7 +186,7 @@ def _loop_heads(x, delta, A, B, C, D, h):  # type: ignore[no-untyped-def]
     return y, h
 
 
-@njit(cache=True)
+@compiled()
 def _loop_channels(x, delta, A, B, C, D, h):  # type: ignore[no-untyped-def]
     """Mamba-1's recurrence, token after token, all in float32."""
     tokens, inner = x.shape

@@ -10,8 +10,10 @@ from pathlib import Path
 
 import numba
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
+
+from models.compiled import compiled
 
 READ_BYTES = 512 * 2**20
 """Of the array that is read for the bandwidth: far more than any cache."""
@@ -22,7 +24,7 @@ CPUINFO = Path("/proc/cpuinfo")
 _CHAIN, _VALUES, _ROUNDS = 32, 512, 4_000
 
 
-@njit(cache=True, parallel=True, fastmath=True)
+@compiled(parallel=True, fastmath=True)
 def _read(values: NDArray[np.float32], parts: int) -> np.float32:
     """Sum of `values`, a slice for each of `parts`."""
     totals, length = np.zeros(parts, np.float32), values.size // parts
@@ -31,7 +33,7 @@ def _read(values: NDArray[np.float32], parts: int) -> np.float32:
     return totals.sum()
 
 
-@njit(cache=True, fastmath=True)
+@compiled(fastmath=True)
 def _sum(values: NDArray[np.float32]) -> np.float32:
     total = np.float32(0)
     for at in range(values.size):
@@ -39,7 +41,7 @@ def _sum(values: NDArray[np.float32]) -> np.float32:
     return total
 
 
-@njit(cache=True, parallel=True, fastmath={"contract"})
+@compiled(parallel=True, fastmath={"contract"})
 def _multiply(parts: int, rounds: int, factor: np.float32, addend: np.float32) -> np.float32:
     """_CHAIN multiply-adds on each of _VALUES numbers in each of `rounds`, for each of `parts`."""
     totals = np.zeros(parts, np.float32)

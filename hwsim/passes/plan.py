@@ -2,9 +2,9 @@
 
 from typing import Any, NamedTuple
 
-from hwsim.passes.compiled import inlined
 from hwsim.passes.port import Port
 from hwsim.passes.words import SHORTEST, Words, per_word, span, up
+from models.compiled import inlined
 
 QUEUED = 2
 """Edges in an empty queue."""

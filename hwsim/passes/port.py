@@ -4,8 +4,8 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from hwsim.passes.compiled import inlined
 from hwsim.passes.words import SHORTEST, Words, per_word, span, up
+from models.compiled import inlined
 
 NEXT = 2
 """Edges from a burst's last word to the address of one that the master had not asked for."""

@@ -2,10 +2,10 @@
 
 from typing import Any, NamedTuple
 
-from hwsim.passes.compiled import inlined
 from hwsim.passes.plan import QUEUED, SERIALIZED, Case, Row
 from hwsim.passes.port import NEXT, WRITTEN_NEXT, Halt, Halts, Port, halted, taken, taken_after
 from hwsim.passes.words import SHORTEST, Words, per_word, span
+from models.compiled import inlined
 
 PACKING = 2
 """Words' worth of tiles that wait before the word that is packed, beside its own."""

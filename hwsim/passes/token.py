@@ -5,11 +5,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from hwsim.passes.compiled import entry, inlined, sources
 from hwsim.passes.plan import BEGUN, QUEUED, Case, Room, norm_places, plan_of
 from hwsim.passes.port import Halt, Halts, Port, halted, later, port_of, refreshed_period, taken
 from hwsim.passes.scan import Begin, Heads, heads_of, row_out, scanned
 from hwsim.passes.words import Words, per_word, span, up, words_of
+from models.compiled import compiled, inlined
 
 RUN_IN = 3
 """Layers after which, and before the last, all are alike: the others are not computed one by one.
@@ -200,44 +200,34 @@ def _bounds(net: Any, d: Any, w: Words) -> tuple[float, float, float]:
     return (w.read + written) / rate, float(multiplied), float(states)
 
 
-def _compiled(enclosed: str) -> Any:
-    def tokens(
-        net: Any, designs: Any, units: Any, which: Any, refreshed: Any, told: NDArray[np.float64]
-    ) -> None:
-        _ = enclosed
-        shape = net[0]
-        for at in range(len(designs)):
-            d, u = designs[at], units[which[at]]
-            if not u.fits:
-                told[at, :4] = np.nan
-                continue
-            w = words_of(shape, d, u)
-            port = port_of(shape, d, u, w, refreshed[at])
-            case = Case(shape, d, u, w, port, plan_of(shape, d, u, w, port))
-            bounds = _bounds(shape, d, w)
-            told[at, 0] = max(_token(case), bounds[0], bounds[1], bounds[2])
-            told[at, 1], told[at, 2], told[at, 3] = bounds
-            told[at, 4], told[at, 5] = w.read, shape.layers * shape.heads * w.state
+@compiled(error_model="numpy")
+def tokens(
+    net: Any, designs: Any, units: Any, which: Any, refreshed: Any, told: NDArray[np.float64]
+) -> None:
+    """Fill `told` (designs, 6): cycles of a token, those that it needs at least on the port, on the
+    multipliers and in the scan, words that are read and written.
 
-    return entry(tokens)
-
-
-def _compiled_periods(enclosed: str) -> Any:
-    def refreshed_periods(ports: Any, periods: NDArray[np.float64]) -> None:
-        _ = enclosed
-        for at in range(len(ports)):
-            periods[at] = refreshed_period(ports[at])
-
-    return entry(refreshed_periods)
+    The other arguments are records, `hwsim.passes`: of a shape (1,), of designs, and
+    of their units, where `which` (designs,) are those of each. `refreshed` (designs,) are as
+    `refreshed_periods` fills them in, of no account where a memory has no refreshes.
+    """
+    shape = net[0]
+    for at in range(len(designs)):
+        d, u = designs[at], units[which[at]]
+        if not u.fits:
+            told[at, :4] = np.nan
+            continue
+        w = words_of(shape, d, u)
+        port = port_of(shape, d, u, w, refreshed[at])
+        case = Case(shape, d, u, w, port, plan_of(shape, d, u, w, port))
+        bounds = _bounds(shape, d, w)
+        told[at, 0] = max(_token(case), bounds[0], bounds[1], bounds[2])
+        told[at, 1], told[at, 2], told[at, 3] = bounds
+        told[at, 4], told[at, 5] = w.read, shape.layers * shape.heads * w.state
 
 
-tokens = _compiled(sources())
-"""Fill `told` (designs, 6): cycles of a token, those that it needs at least on the port, on the
-multipliers and in the scan, words that are read and written.
-
-The other arguments are records, `hwsim.passes`: of a shape (1,), of designs, and
-of their units, where `which` (designs,) are those of each. `refreshed` (designs,) are as
-`refreshed_periods` fills them in, of no account where a memory has no refreshes.
-"""
-refreshed_periods = _compiled_periods(sources())
-"""Fill `periods` with `hwsim.passes.port.refreshed_period` of records of designs."""
+@compiled(error_model="numpy")
+def refreshed_periods(ports: Any, periods: NDArray[np.float64]) -> None:
+    """Fill `periods` with `hwsim.passes.port.refreshed_period` of records of designs."""
+    for at in range(len(ports)):
+        periods[at] = refreshed_period(ports[at])

@@ -2,7 +2,7 @@
 
 from typing import Any, NamedTuple
 
-from hwsim.passes.compiled import inlined
+from models.compiled import inlined
 
 SHORTEST = 3
 """Places of the shortest queue, `models.networks.queues`."""

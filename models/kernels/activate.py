@@ -3,9 +3,9 @@
 from functools import cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
+from models.compiled import compiled
 from models.formats import Codes
 from models.kernels.checks import require
 from models.tables import Table
@@ -26,7 +26,7 @@ def table_arguments(table: Table) -> tuple[Codes, Codes, int, int, int, bool, in
     )  # fmt: skip
 
 
-@njit(cache=True)
+@compiled()
 def activate_codes(x, bases, slopes, low, segment_bits, slope_frac, passes, more, least, most):  # type: ignore[no-untyped-def]
     out = np.empty_like(x)
     for k in range(x.size):
@@ -36,7 +36,7 @@ def activate_codes(x, bases, slopes, low, segment_bits, slope_frac, passes, more
     return out
 
 
-@njit(cache=True)
+@compiled()
 def table_code(code, bases, slopes, low, segment_bits, slope_frac, passes, more, least, most):  # type: ignore[no-untyped-def]
     """`Table.lookup` of one code; inputs above the range pass when `passes`."""
     offset = code - low

@@ -5,9 +5,9 @@ results and messages; about a microsecond instead of several.
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from models.compiled import compiled
 from models.formats import Block, Codes, Fixed
 
 INT64 = np.dtype(np.int64)
@@ -59,7 +59,7 @@ def _fits(codes: np.ndarray, low: int, high: int) -> bool:
     return codes.dtype == INT64 and codes.ndim > 0 and _within(codes.reshape(-1), low, high)
 
 
-@njit(cache=True)
+@compiled()
 def _within(codes: Codes, low: int, high: int) -> bool:
     widest, narrowest = low, low
     for code in codes:

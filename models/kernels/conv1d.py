@@ -3,9 +3,9 @@
 from functools import cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
+from models.compiled import compiled
 from models.formats import Codes
 from models.kernels.checks import require, require_block
 from models.units import conv1d as unit
@@ -38,7 +38,7 @@ def _shift(config: Conv1dConfig) -> int:
     return config.shift
 
 
-@njit(cache=True)
+@compiled()
 def conv1d_codes(window, window_exponents, taps, tap_exponents, bias, group, shift, low, high):  # type: ignore[no-untyped-def]
     """Results (tokens, channels) for windows (tokens, taps, channels)."""
     tokens, count, channels = window.shape

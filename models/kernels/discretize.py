@@ -4,9 +4,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
+from models.compiled import compiled
 from models.formats import Codes
 from models.kernels.activate import table_arguments, table_code
 from models.kernels.checks import require, require_block
@@ -70,7 +70,7 @@ def channel_arguments(config: DiscretizeConfig) -> tuple[int, ...]:
     )  # fmt: skip
 
 
-@njit(cache=True)
+@compiled()
 def discretize_codes(  # type: ignore[no-untyped-def]
     dt, bias, rate, skip, x, exponents, head_dim, group, softplus, delta_low, delta_high,
     power_shift, power_top, exp2, decay_shift, decay_top, drive_shift, drive_low, drive_top,
@@ -96,7 +96,7 @@ def discretize_codes(  # type: ignore[no-untyped-def]
     return decay, drive, raised, skipped
 
 
-@njit(cache=True)
+@compiled()
 def step_codes(  # type: ignore[no-untyped-def]
     biased, rate, softplus, delta_low, delta_high,
     power_shift, power_top, exp2, decay_shift, decay_top,

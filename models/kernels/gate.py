@@ -3,9 +3,9 @@
 from functools import cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
+from models.compiled import compiled
 from models.formats import Codes
 from models.kernels.checks import require_block
 from models.units import gate as unit
@@ -31,7 +31,7 @@ def _shift(config: GateConfig) -> int:
     return config.shift
 
 
-@njit(cache=True)
+@compiled()
 def gate_codes(
     y: Codes,
     y_exponents: Codes,

@@ -3,9 +3,9 @@
 from functools import cache
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
+from models.compiled import compiled
 from models.formats import Codes
 from models.kernels.checks import require
 from models.units import hadamard as unit
@@ -27,7 +27,7 @@ def hadamard_arguments(config: HadamardConfig) -> tuple[Codes, int, int, int, in
     return matrix, config.points, config.shift, config.o.min_code, config.o.max_code
 
 
-@njit(cache=True)
+@compiled()
 def hadamard_codes(x: Codes, matrix: Codes, points: int, shift: int, low: int, high: int) -> Codes:
     """Results of blocks side by side in `x`; `matrix` is H_base."""
     base = len(matrix)

@@ -4,9 +4,9 @@ Fastest for weights and scales in the narrow integer types in which a quantized 
 """
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from models.compiled import compiled
 from models.formats import Codes, Fixed
 from models.kernels.checks import require, require_block
 from models.units import matvec as unit
@@ -48,7 +48,7 @@ def matvec(
     return out
 
 
-@njit(cache=True)
+@compiled()
 def matvec_codes(
     codes: Codes,
     exponents: Codes,
@@ -83,7 +83,7 @@ def matvec_codes(
     return out
 
 
-@njit(cache=True)
+@compiled()
 def _decode(code: int, kind: int) -> int:
     if kind == 0:
         return 1 << (code & 15)
@@ -103,7 +103,7 @@ def stored(fmt: Fixed, codes: ArrayLike, name: str) -> NDArray[np.integer]:
     return fmt.require(codes, name)
 
 
-@njit(cache=True)
+@compiled()
 def _within(codes: NDArray[np.integer], low: int, high: int) -> bool:
     least, most = np.int64(0), np.int64(0)
     for code in codes.flat:

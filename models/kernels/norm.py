@@ -4,9 +4,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
+from models.compiled import compiled
 from models.formats import Codes
 from models.kernels.activate import table_arguments, table_code
 from models.kernels.checks import require
@@ -35,7 +35,7 @@ def norm_arguments(config: NormConfig) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-@njit(cache=True)
+@compiled()
 def norm_codes(x, weight, epsilon, roots, mantissa_frac, more, least, most, shift, low, high):  # type: ignore[no-untyped-def]
     """Results of vectors as long as `weight`, side by side in `x`; `roots` is the table."""
     out = np.empty_like(x)
@@ -54,7 +54,7 @@ def norm_codes(x, weight, epsilon, roots, mantissa_frac, more, least, most, shif
     return out
 
 
-@njit(cache=True)
+@compiled()
 def reciprocal_root(total, roots, mantissa_frac):  # type: ignore[no-untyped-def]
     """`models.units.norm.reciprocal_root` of one number."""
     half_bits = 0

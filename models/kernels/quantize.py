@@ -1,9 +1,9 @@
 """Compiled `models.units.quantize`: same name, same arguments, same codes."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
+from models.compiled import compiled
 from models.formats import Codes
 from models.kernels.checks import require
 from models.units import quantize as unit
@@ -19,7 +19,7 @@ def quantize(x: ArrayLike, config: QuantizeConfig) -> tuple[Codes, Codes]:
     return codes.reshape(x.shape), exponents.reshape(*x.shape[:-1], x.shape[-1] // block.group)
 
 
-@njit(cache=True)
+@compiled()
 def quantize_codes(x, group, bits):  # type: ignore[no-untyped-def]
     codes, exponents = np.empty_like(x), np.empty(x.size // group, np.int64)
     low, high = -(1 << bits - 1), (1 << bits - 1) - 1

@@ -1,9 +1,9 @@
 """Compiled `models.units.residual`: same name, same arguments, same codes."""
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
+from models.compiled import compiled
 from models.formats import Codes
 from models.kernels.checks import require
 from models.units import residual as unit
@@ -19,7 +19,7 @@ def residual(x: ArrayLike, update: ArrayLike, config: ResidualConfig) -> Codes:
     return out.reshape(x.shape)
 
 
-@njit(cache=True)
+@compiled()
 def residual_codes(x: Codes, update: Codes, low: int, high: int) -> Codes:
     out = np.empty_like(x)
     for k in range(x.size):

@@ -4,9 +4,9 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike
 
+from models.compiled import compiled
 from models.formats import Block, Codes
 from models.kernels.checks import require, require_block
 from models.units import scan as unit
@@ -63,7 +63,7 @@ def scan_arguments(config: ScanConfig) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-@njit(cache=True)
+@compiled()
 def scan_codes(  # type: ignore[no-untyped-def]
     decay, drive, drive_exponents, skip, b, b_exponents, c, c_exponents, h, h_exponents,
     y, after, after_exponents,

@@ -11,8 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from models.compiled import compiled
 from models.errors import InputError
 from models.formats import Block, Codes
 from models.networks.parameters import NetworkParameters
@@ -111,7 +112,7 @@ def _mean(moments: Moments) -> float:
     return float(np.trace(moments.second) / len(moments.second)) or 1.0
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _round(
     values: np.ndarray,
     share: np.ndarray,

@@ -8,6 +8,7 @@ from itertools import pairwise
 import numpy as np
 import pytest
 from amaranth.sim import Simulator
+from numba import njit
 
 from codegen.designs import find_design
 from codegen.image import network_image
@@ -206,6 +207,9 @@ def test_compiled_memory_is_the_memory(seed):
         assert arrivals == server.accept(beats, edge)
 
 
+_hadamard = njit(parts._hadamard.py_func)
+
+
 @pytest.mark.parametrize(("offer", "accept"), [(1, 1), (0.9, 0.8), (0.3, 0.9), (0.9, 0.3)])
 @pytest.mark.parametrize(
     ("width", "lanes"),
@@ -232,7 +236,7 @@ def test_a_hadamard_unit_is_followed_edge_by_edge(width, lanes, offer, accept):
             ctx.set(dut.o.ready, taken)
             wires.valid[:] = offered, wires.then_valid[1]
             wires.ready[:] = False, taken
-            parts._hadamard(channels, constants, registers, wires, tables)
+            _hadamard(channels, constants, registers, wires, tables)
             assert (edge, bool(ctx.get(dut.o.valid))) == (edge, wires.valid[1])
             moved = offered and bool(ctx.get(dut.i.ready))
             assert (edge, moved) == (edge, wires.ready[0])

@@ -1,9 +1,10 @@
 """Depthwise causal convolution in float32 with the SiLU that follows it, of one token or many."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
+from models.compiled import compiled
 from models.kernels.checks import require_float32
 from models.kernels.float32.functions import silu
 from models.kernels.float32.matvec import NO_BIAS
@@ -33,7 +34,7 @@ def conv1d(
     return out, after
 
 
-@njit(cache=True)
+@compiled()
 def conv1d_into(x, first, channel, history, weight, bias, out):  # type: ignore[no-untyped-def]
     """As many channels as out has, from `channel` on.
 
@@ -45,13 +46,13 @@ def conv1d_into(x, first, channel, history, weight, bias, out):  # type: ignore[
         _rows(x, first, channel, history, weight, bias, out)
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _rows(x, first, channel, history, weight, bias, out):  # type: ignore[no-untyped-def]
     for token in prange(len(x)):
         _row(x, first, channel, token, history, weight, bias, out[token])
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _row(x, first, channel, token, history, weight, bias, out):  # type: ignore[no-untyped-def]
     taps = len(weight)
     for k in range(out.size):
@@ -66,7 +67,7 @@ def _row(x, first, channel, token, history, weight, bias, out):  # type: ignore[
         out[k] = silu(out[k])
 
 
-@njit(cache=True)
+@compiled()
 def remember(x, first, history):  # type: ignore[no-untyped-def]
     """Moves the last inputs of x into the history."""
     kept, channels = history.shape

@@ -14,7 +14,9 @@ of who calls them.
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
+
+from models.compiled import compiled
 
 F = np.float32
 
@@ -34,7 +36,7 @@ _EXP = tuple(
 )  # fmt: skip
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@compiled(fastmath={"contract"}, error_model="numpy")
 def exp(x):  # type: ignore[no-untyped-def]
     """`e**x` of one float32."""
     inside = min(max(x, LOWEST), HIGHEST)
@@ -57,7 +59,7 @@ def exp(x):  # type: ignore[no-untyped-def]
     return value if x == x else x
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@compiled(fastmath={"contract"}, error_model="numpy")
 def silu(x):  # type: ignore[no-untyped-def]
     """`x / (1 + e**-x)` of one float32."""
     return x / (F(1) + exp(-x))
@@ -67,7 +69,7 @@ def silu(x):  # type: ignore[no-untyped-def]
 _ATANH = (F(1.343377382e-1), F(1.411697865e-1), F(2.000383586e-1), F(3.333331943e-1))
 
 
-@njit(cache=True, fastmath={"contract"}, error_model="numpy")
+@compiled(fastmath={"contract"}, error_model="numpy")
 def softplus(x):  # type: ignore[no-untyped-def]
     """`log(1 + e**x)` of one float32."""
     u = exp(-abs(x))
@@ -78,7 +80,7 @@ def softplus(x):  # type: ignore[no-untyped-def]
     return max(x, F(0)) + F(2) * (s + s * q * p)
 
 
-@njit(cache=True)
+@compiled()
 def softplus_into(x):  # type: ignore[no-untyped-def]
     """softplus of every number of x (tokens, n), in place."""
     if len(x) == 1:
@@ -87,13 +89,13 @@ def softplus_into(x):  # type: ignore[no-untyped-def]
         _softplus_rows(x)
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _softplus_rows(x):  # type: ignore[no-untyped-def]
     for token in prange(len(x)):
         _softplus_row(x[token])
 
 
-@njit(cache=True)
+@compiled()
 def _softplus_row(x):  # type: ignore[no-untyped-def]
     for k in range(x.size):
         x[k] = softplus(x[k])

@@ -3,9 +3,10 @@
 from functools import cache
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
+from models.compiled import compiled
 from models.kernels.checks import require_float32
 from models.units.hadamard import base_matrix, factors
 
@@ -31,14 +32,14 @@ def transform_arguments(width: int) -> tuple[NDArray[np.float32], int]:
     return base_matrix(base).astype(np.float32), points
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def hadamard_into(x, matrix, points, scale, out):  # type: ignore[no-untyped-def]
     """`scale * H x` of every block of each token; out may not be x."""
     for token in prange(len(x)):
         _row(x[token], matrix, points, scale, out[token])
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _row(x, matrix, points, scale, out):  # type: ignore[no-untyped-def]
     base = len(matrix)
     block = np.empty(base * points, np.float32)
@@ -54,7 +55,7 @@ def _row(x, matrix, points, scale, out):  # type: ignore[no-untyped-def]
                     y[at] += factor * from_part[at]
 
 
-@njit(cache=True)
+@compiled()
 def _butterflies(block, points):  # type: ignore[no-untyped-def]
     """Walsh-Hadamard transform, in place, of each run of `points` numbers."""
     stride = 1

@@ -6,9 +6,10 @@ multiplication", 2008).
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
+from models.compiled import compiled
 from models.kernels.checks import require_float32
 from models.kernels.float32.matvec import NO_BIAS, matvec_into
 from models.kernels.float32.tiles import COLUMNS, LANES, add_product, turn
@@ -35,7 +36,7 @@ def matmul(
     return out
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _spread(x):  # type: ignore[no-untyped-def]
     """x with rows a little further apart.
 
@@ -49,7 +50,7 @@ def _spread(x):  # type: ignore[no-untyped-def]
     return out[:, :columns]
 
 
-@njit(cache=True)
+@compiled()
 def matmul_into(x, weight, bias, out):  # type: ignore[no-untyped-def]
     if len(x) == 1:
         matvec_into(weight, x[0], bias, out[0])
@@ -57,7 +58,7 @@ def matmul_into(x, weight, bias, out):  # type: ignore[no-untyped-def]
         _panels(x, weight, bias, out)
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _panels(x, weight, bias, out):  # type: ignore[no-untyped-def]
     rows = len(weight)
     x = _spread(x)

@@ -1,9 +1,10 @@
 """Matrix times vector in float32, as fast as memory is read."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
+from models.compiled import compiled
 from models.kernels.checks import require_float32
 
 BLOCK = 32
@@ -29,7 +30,7 @@ def matvec(
     return out
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def matvec_into(weight, x, bias, out):  # type: ignore[no-untyped-def]
     rows = len(weight)
     for block in prange(-(-rows // BLOCK)):
@@ -39,7 +40,7 @@ def matvec_into(weight, x, bias, out):  # type: ignore[no-untyped-def]
             out[row] = total + bias[row] if bias.size else total
 
 
-@njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
+@compiled(fastmath={"reassoc", "contract", "nsz"})
 def dot(a, b):  # type: ignore[no-untyped-def]
     """Sum of products in several partial sums, whose order is the compiler's."""
     total = np.float32(0)

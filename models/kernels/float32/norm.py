@@ -1,9 +1,10 @@
 """RMS norms in float32: the plain one, and that of a gated vector in groups; and the gate alone."""
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
+from models.compiled import compiled
 from models.kernels.checks import require_float32
 from models.kernels.float32.functions import silu
 from models.kernels.float32.matvec import dot
@@ -48,7 +49,7 @@ def gated_rms_norm(
     return out
 
 
-@njit(cache=True)
+@compiled()
 def rms_norm_into(x, weight, eps, out):  # type: ignore[no-untyped-def]
     if len(x) == 1:
         rms_norm_row(x[0], weight, eps, out[0])
@@ -56,7 +57,7 @@ def rms_norm_into(x, weight, eps, out):  # type: ignore[no-untyped-def]
         _rms_norm_rows(x, weight, eps, out)
 
 
-@njit(cache=True)
+@compiled()
 def gated_rms_norm_into(y, z, weight, eps, groups, out):  # type: ignore[no-untyped-def]
     """z may have more columns than y; the first ones are the gate."""
     if len(y) == 1:
@@ -65,7 +66,7 @@ def gated_rms_norm_into(y, z, weight, eps, groups, out):  # type: ignore[no-unty
         _gated_rms_norm_rows(y, z, weight, eps, groups, out)
 
 
-@njit(cache=True)
+@compiled()
 def gate_into(y, z, first, out):  # type: ignore[no-untyped-def]
     """`y * silu(z)`, of z (tokens, ...) from column `first` on; out may be y."""
     if len(y) == 1:
@@ -74,38 +75,38 @@ def gate_into(y, z, first, out):  # type: ignore[no-untyped-def]
         _gate_rows(y, z, first, out)
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _gate_rows(y, z, first, out):  # type: ignore[no-untyped-def]
     for token in prange(len(y)):
         _gate_row(y[token], z[token][first:], out[token])
 
 
-@njit(cache=True)
+@compiled()
 def _gate_row(y, z, out):  # type: ignore[no-untyped-def]
     for k in range(y.size):
         out[k] = y[k] * silu(z[k])
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _rms_norm_rows(x, weight, eps, out):  # type: ignore[no-untyped-def]
     for token in prange(len(x)):
         rms_norm_row(x[token], weight, eps, out[token])
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _gated_rms_norm_rows(y, z, weight, eps, groups, out):  # type: ignore[no-untyped-def]
     for token in prange(len(y)):
         gated_rms_norm_row(y[token], z[token], weight, eps, groups, out[token])
 
 
-@njit(cache=True, error_model="numpy")
+@compiled(error_model="numpy")
 def rms_norm_row(x, weight, eps, out):  # type: ignore[no-untyped-def]
     scale = np.float32(1) / np.sqrt(dot(x, x) / np.float32(x.size) + eps)
     for k in range(x.size):
         out[k] = weight[k] * (x[k] * scale)
 
 
-@njit(cache=True)
+@compiled()
 def gated_rms_norm_row(y, z, weight, eps, groups, out):  # type: ignore[no-untyped-def]
     _gate_row(y, z, out)
     n = y.size // groups

@@ -7,9 +7,10 @@ section 6): what each chunk adds to the state, the state that each one starts fr
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
+from models.compiled import compiled
 from models.kernels.checks import require_float32
 from models.kernels.float32.functions import exp
 from models.kernels.float32.tiles import COLUMNS, ROWS, add_product, turn
@@ -54,7 +55,7 @@ def scan(
     return y.reshape(x.shape), after
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def scan_into(x, delta, A, B, C, D, h, y):  # type: ignore[no-untyped-def]
     """Token after token; x and y (tokens, heads * head_dim), B and C (tokens, groups * state)."""
     heads, head_dim, state = h.shape
@@ -70,7 +71,7 @@ def scan_into(x, delta, A, B, C, D, h, y):  # type: ignore[no-untyped-def]
             _step(h[head], exp(step * A[head]), step, write, read, D[head], inputs, out)
 
 
-@njit(cache=True, fastmath={"reassoc", "contract", "nsz"})
+@compiled(fastmath={"reassoc", "contract", "nsz"})
 def _step(h, decay, step, write, read, skip, x, y):  # type: ignore[no-untyped-def]
     """One token of one head."""
     for channel in range(x.size):
@@ -82,7 +83,7 @@ def _step(h, decay, step, write, read, skip, x, y):  # type: ignore[no-untyped-d
         y[channel] = total + skip * x[channel]
 
 
-@njit(cache=True)
+@compiled()
 def scan_chunked_into(x, delta, A, B, C, D, h, y):  # type: ignore[no-untyped-def]
     """As `scan_into`, with the chunks side by side."""
     chunks = -(-len(x) // CHUNK)
@@ -96,7 +97,7 @@ def scan_chunked_into(x, delta, A, B, C, D, h, y):  # type: ignore[no-untyped-de
     _outputs(x, delta, C, D, totals, states, scores, y)
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _cumulated(delta, A):  # type: ignore[no-untyped-def]
     """Logarithms of the decay since the start of a token's chunk, float64 (heads, tokens).
 
@@ -114,7 +115,7 @@ def _cumulated(delta, A):  # type: ignore[no-untyped-def]
     return totals
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _added(x, delta, B, totals, states, head_dim):  # type: ignore[no-untyped-def]
     """What each chunk adds to the state of a head: states (chunks, heads, state, width)."""
     chunks, heads, state, width = states.shape
@@ -135,7 +136,7 @@ def _added(x, delta, B, totals, states, head_dim):  # type: ignore[no-untyped-de
             add_product(states[chunk, head][:, part], write, drive[:, part], 0)
 
 
-@njit(cache=True)
+@compiled()
 def _drive(x, delta, head, head_dim, width, first, last):  # type: ignore[no-untyped-def]
     """`delta * x` of a head in a chunk, (tokens, width), with zeros behind its channels."""
     drive = np.zeros((last - first, width), np.float32)
@@ -147,7 +148,7 @@ def _drive(x, delta, head, head_dim, width, first, last):  # type: ignore[no-unt
     return drive
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _carried(totals, states, h):  # type: ignore[no-untyped-def]
     """Puts in place of what a chunk adds the state that it starts from; h becomes the last one."""
     chunks, heads, state, _ = states.shape
@@ -171,7 +172,7 @@ def _carried(totals, states, h):  # type: ignore[no-untyped-def]
                 h[head, channel, n] = carried[n, channel]
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _scores(B, C, groups):  # type: ignore[no-untyped-def]
     """`C[token] . B[earlier]` within each chunk of a group: (chunks, groups, CHUNK, >= CHUNK)."""
     tokens, state = len(B), B.shape[1] // groups
@@ -188,7 +189,7 @@ def _scores(B, C, groups):  # type: ignore[no-untyped-def]
     return scores
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _outputs(x, delta, C, D, totals, states, scores, y):  # type: ignore[no-untyped-def]
     """Outputs of every chunk from the state that it starts from and its own inputs."""
     chunks, heads, state, width = states.shape
@@ -210,7 +211,7 @@ def _outputs(x, delta, C, D, totals, states, scores, y):  # type: ignore[no-unty
                 outputs[channel] = sums[channel] + skip * inputs[channel]
 
 
-@njit(cache=True)
+@compiled()
 def _sums(kept, read, drive, state):  # type: ignore[no-untyped-def]
     """read times the state, and kept, a lower triangle, times drive: (tokens, width)."""
     tokens, width = drive.shape
@@ -224,7 +225,7 @@ def _sums(kept, read, drive, state):  # type: ignore[no-untyped-def]
     return out
 
 
-@njit(cache=True)
+@compiled()
 def _kept(scores, total):  # type: ignore[no-untyped-def]
     """Scores (token, earlier token) times the decay between them."""
     tokens = total.size
@@ -236,7 +237,7 @@ def _kept(scores, total):  # type: ignore[no-untyped-def]
     return kept
 
 
-@njit(cache=True)
+@compiled()
 def _read(C, first, state, total):  # type: ignore[no-untyped-def]
     """C of a group, its columns from `first` on, times the decay since the chunk's start."""
     tokens = total.size

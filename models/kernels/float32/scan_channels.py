@@ -8,9 +8,10 @@ nearly all the work: they pay only where there are many more threads than blocks
 """
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import NDArray
 
+from models.compiled import compiled
 from models.kernels.checks import require_float32
 from models.kernels.float32.functions import exp
 
@@ -56,14 +57,14 @@ def scan_channels(
     return y, after
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def scan_channels_into(x, delta, A, B, C, D, h, y):  # type: ignore[no-untyped-def]
     """Token after token."""
     for block in prange(-(-h.shape[1] // BLOCK)):
         _outputs(x, delta, A, B, C, D, h, y, slice(block * BLOCK, (block + 1) * BLOCK))
 
 
-@njit(cache=True)
+@compiled()
 def scan_channels_chunked_into(x, delta, A, B, C, D, h, y):  # type: ignore[no-untyped-def]
     """As `scan_channels_into`, with the chunks side by side."""
     chunks = max(-(-len(x) // CHUNK), 1)
@@ -76,7 +77,7 @@ def scan_channels_chunked_into(x, delta, A, B, C, D, h, y):  # type: ignore[no-u
     h[:] = states[-1]
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _add_chunks(x, delta, A, B, states, totals):  # type: ignore[no-untyped-def]
     """What each chunk but the last adds to the state, in place of the zeros of the next one."""
     blocks = -(-x.shape[1] // BLOCK)
@@ -86,7 +87,7 @@ def _add_chunks(x, delta, A, B, states, totals):  # type: ignore[no-untyped-def]
         _add(x[tokens], delta[tokens], A, B[tokens], states[chunk + 1], totals[chunk][part], part)
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _carry(A, totals, states):  # type: ignore[no-untyped-def]
     """Adds to what each chunk starts from what is left of that of the chunk before."""
     for n in prange(len(A)):
@@ -97,7 +98,7 @@ def _carry(A, totals, states):  # type: ignore[no-untyped-def]
                 here[k] += exp(total[k] * rates[k]) * before[k]
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _scan_chunks(x, delta, A, B, C, D, states, y):  # type: ignore[no-untyped-def]
     """Outputs of every chunk from its state, which becomes that after the chunk."""
     blocks = -(-x.shape[1] // BLOCK)
@@ -107,12 +108,12 @@ def _scan_chunks(x, delta, A, B, C, D, states, y):  # type: ignore[no-untyped-de
         _outputs(x[t], delta[t], A, B[t], C[t], D, states[chunk], y[t], part)
 
 
-@njit(cache=True)
+@compiled()
 def _tokens(chunk):  # type: ignore[no-untyped-def]
     return slice(chunk * CHUNK, (chunk + 1) * CHUNK)
 
 
-@njit(cache=True, inline="always")  # as a call, it takes 3 % longer
+@compiled(inline="always")  # as a call, it takes 3 % longer
 def _outputs(x, delta, A, B, C, D, h, y, part):  # type: ignore[no-untyped-def]
     """The tokens' outputs and the state after them, of the channels in `part`."""
     drive, skip = np.empty(BLOCK, np.float32), D[part]
@@ -125,7 +126,7 @@ def _outputs(x, delta, A, B, C, D, h, y, part):  # type: ignore[no-untyped-def]
             _step(A[n][part], h[n][part], step, drive, B[token, n], C[token, n], out)
 
 
-@njit(cache=True)
+@compiled()
 def _add(x, delta, A, B, h, total, part):  # type: ignore[no-untyped-def]
     """The state after the tokens and the sum of delta over them, of the channels in `part`."""
     drive = np.empty(BLOCK, np.float32)
@@ -138,7 +139,7 @@ def _add(x, delta, A, B, h, total, part):  # type: ignore[no-untyped-def]
             _keep(A[n][part], h[n][part], step, drive, B[token, n])
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _step(A, h, step, drive, write, read, out):  # type: ignore[no-untyped-def]
     """One token and one number of the state of each channel."""
     for k in range(out.size):
@@ -147,7 +148,7 @@ def _step(A, h, step, drive, write, read, out):  # type: ignore[no-untyped-def]
         out[k] += value * read
 
 
-@njit(cache=True, fastmath={"contract"})
+@compiled(fastmath={"contract"})
 def _keep(A, h, step, drive, write):  # type: ignore[no-untyped-def]
     """`_step` without the output."""
     for k in range(h.size):

@@ -8,9 +8,11 @@ from typing import Any
 
 import numpy as np
 from llvmlite import binding, ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
+
+from models.compiled import compiled
 
 LANES, ROWS = (16, 12) if binding.get_host_cpu_features().get("avx512f") else (8, 6)
 """Numbers in a vector, and rows of a tile: two vectors a row fill two thirds of the registers."""
@@ -73,7 +75,7 @@ _tile_third = _tile(ROWS // 3)
 _tile_one = _tile(1)
 
 
-@njit(cache=True)
+@compiled()
 def add_product(out, a, b, keep):  # type: ignore[no-untyped-def]
     """a (n, k) times b (k, COLUMNS) to out (n, COLUMNS), see `_tile`."""
     rows = len(out)
@@ -133,7 +135,7 @@ def _address(builder, array, row, column, kind):  # type: ignore[no-untyped-def]
     return cgutils.pointer_add(builder, array.data, offset, kind.as_pointer())
 
 
-@njit(cache=True)
+@compiled()
 def turn(weight):  # type: ignore[no-untyped-def]
     """The transpose of weight (n, k) for n <= COLUMNS, with zeros up to (k, COLUMNS).
 

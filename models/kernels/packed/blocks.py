@@ -1,8 +1,8 @@
 """Blocks of bytes: an exponent for every 8 channels, the same for all 8s of a longer group."""
 
 import numpy as np
-from numba import njit
 
+from models.compiled import compiled
 from models.kernels.packed.lanes import (
     LANES,
     bit_length,
@@ -20,7 +20,7 @@ BLOCK = 8
 """Channels of an exponent."""
 
 
-@njit(cache=True)
+@compiled()
 def quantize_codes(x, first, count, group, bits, codes, exponents):  # type: ignore[no-untyped-def]
     """`models.units.quantize` of `x[first : first + count]`, int32 of at most 31 bits.
 
@@ -42,7 +42,7 @@ def quantize_codes(x, first, count, group, bits, codes, exponents):  # type: ign
             store_pair(exponents, at // BLOCK, exponent)
 
 
-@njit(cache=True)
+@compiled()
 def _over_group(values, group):  # type: ignore[no-untyped-def]
     """The bits of all lanes of a group, in each of them."""
     values = values | swap_1(values)

@@ -4,8 +4,8 @@ Each fills its last arguments for `count` channels; blocks are codes and exponen
 """
 
 import numpy as np
-from numba import njit
 
+from models.compiled import compiled
 from models.kernels.activate import table_code
 from models.kernels.packed.blocks import BLOCK
 from models.kernels.packed.lanes import LANES, least, most, power_of_two, real, splat, widen
@@ -13,7 +13,7 @@ from models.kernels.packed.memory import load, load_pair, store
 from models.kernels.packed.rounding import clamped, rounded
 
 
-@njit(cache=True)
+@compiled()
 def conv1d_codes(  # type: ignore[no-untyped-def]
     window, window_exponents, newest, taps, tap_exponents, bias, first, count,
     shift, low, high, out,
@@ -35,14 +35,14 @@ def conv1d_codes(  # type: ignore[no-untyped-def]
         store(out, at, clamped(rounded(total, shift) + load(bias, channel), low, high))
 
 
-@njit(cache=True)
+@compiled()
 def activate_codes(x, first, count, table, out):  # type: ignore[no-untyped-def]
     """`table` of channels from `first`."""
     for k in range(count):
         out[k] = table_code(np.int64(x[first + k]), *table)
 
 
-@njit(cache=True)
+@compiled()
 def drive_codes(  # type: ignore[no-untyped-def]
     x, exponents, mantissa, raised, skip, count,
     drive_shift, drive_low, drive_high, skip_shift, low, high, driven, skipped,
@@ -68,7 +68,7 @@ def drive_codes(  # type: ignore[no-untyped-def]
     return each.max()
 
 
-@njit(cache=True)
+@compiled()
 def gate_codes(y, y_exponents, z, z_exponents, count, shift, low, high, out):  # type: ignore[no-untyped-def]
     for at in range(0, count, LANES):
         product = widen(load(y, at) * load(z, at))

@@ -6,17 +6,18 @@ signed bytes; elsewhere, shifts and multiplications give the same.
 
 import numpy as np
 from llvmlite import ir
-from numba import njit, types
+from numba import types
 from numba.core import cgutils
 from numba.extending import intrinsic
 
+from models.compiled import compiled
 from models.kernels.packed.lanes import I32, LANES, llvm, shuffled, splat
 
 BYTE = np.int32(255)
 VPDPBUSD = "llvm.x86.avx512.vpdpbusd.512"
 
 
-@njit(cache=True)
+@compiled()
 def portable_dot(total, weights, x):  # type: ignore[no-untyped-def]
     """`dot` from shifts and multiplications."""
     for at in range(4):

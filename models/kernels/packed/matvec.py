@@ -12,9 +12,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 from numpy.typing import ArrayLike, NDArray
 
+from models.compiled import compiled
 from models.errors import InputError
 from models.formats import Codes
 from models.kernels.checks import require, require_block
@@ -121,7 +122,7 @@ def matvec_arguments(config: MatvecConfig) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def matvec_codes(  # type: ignore[no-untyped-def]
     codes, exponents, words, scales, bias, out, group, bits, kind, shift, low, high
 ):  # fmt: skip
@@ -137,7 +138,7 @@ def matvec_codes(  # type: ignore[no-untyped-def]
         store(out, tile * LANES, clamped(total, low, high))
 
 
-@njit(cache=True)
+@compiled()
 def _offset(codes, exponents, at, group, bits):  # type: ignore[no-untyped-def]
     """What the weights' offset adds to the sum over weight group `at`, and whether that sum, with
     any weights, may need more than 32 bits."""
@@ -152,7 +153,7 @@ def _offset(codes, exponents, at, group, bits):  # type: ignore[no-untyped-def]
     return total << bits - 1, magnitude << bits - 1 >= 1 << 31
 
 
-@njit(cache=True)
+@compiled()
 def _row_sums(x, exponents, offsets, wide, words, scales, tile, group, bits, kind):  # type: ignore[no-untyped-def]
     """Sums of a tile's rows, i64 lanes."""
     total = splat(np.int64(0))
@@ -174,7 +175,7 @@ def _row_sums(x, exponents, offsets, wide, words, scales, tile, group, bits, kin
     return total
 
 
-@njit(cache=True)
+@compiled()
 def _block_sums(x, words, place, block, bits):  # type: ignore[no-untyped-def]
     """Sums over 8 columns of weights with their offset, which are in `words` at `place`."""
     zero = splat(np.int32(0))
@@ -186,7 +187,7 @@ def _block_sums(x, words, place, block, bits):  # type: ignore[no-untyped-def]
     return dot(some, both >> splat(np.int32(4)) & low_nibbles, x[2 * block + 1])
 
 
-@njit(cache=True)
+@compiled()
 def _decoded(codes, kind):  # type: ignore[no-untyped-def]
     """`models.scales.Scale.decode` in lanes."""
     one, field = splat(np.int32(1)), splat(np.int32(15))

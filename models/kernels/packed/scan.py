@@ -11,9 +11,9 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numba import njit
 from numpy.typing import ArrayLike, NDArray
 
+from models.compiled import compiled
 from models.errors import InputError
 from models.formats import Codes
 from models.kernels.checks import require, require_block
@@ -155,7 +155,7 @@ def scan_arguments(config: ScanConfig) -> tuple[Any, ...]:
     )  # fmt: skip
 
 
-@njit(cache=True)
+@compiled()
 def _scan_heads(  # type: ignore[no-untyped-def]
     decay, driven, y, b, c, c_exponents, h, h_exponents, head_dim, per_group, state,
     group, bits, kept_unit, added_unit, tie, offset, h_low, h_high, total_shift, low, high,
@@ -179,7 +179,7 @@ def _scan_heads(  # type: ignore[no-untyped-def]
         y[head * head_dim : (head + 1) * head_dim] = out[:head_dim]
 
 
-@njit(cache=True)
+@compiled()
 def scan_tile(  # type: ignore[no-untyped-def]
     decay, driven, skip, b, largest, c, c_exponents, h, h_exponents, tile, update, y,
     ahead, line, lines,

@@ -7,8 +7,9 @@ it asks for the weights of out_proj, so that memory does not rest.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit, prange
+from numba import prange
 
+from models.compiled import compiled
 from models.formats import Codes
 from models.kernels.discretize import step_codes
 from models.kernels.hadamard import hadamard_codes
@@ -115,7 +116,7 @@ class Numbers(NamedTuple):
     stream: tuple[int, int]
 
 
-@njit(cache=True)
+@compiled()
 def network_step(residual, newest, threads, weights, state, shared, n, final_norm, head, logits):  # type: ignore[no-untyped-def]
     """Fill `logits` (int64, whole tiles) for a token.
 
@@ -130,7 +131,7 @@ def network_step(residual, newest, threads, weights, state, shared, n, final_nor
     _multiply(shared, residual.size, *head, logits, n)
 
 
-@njit(cache=True)
+@compiled()
 def layer_step(residual, layer, newest, threads, weights, state, shared, n):  # type: ignore[no-untyped-def]
     """Add a layer's output to `residual`."""
     inner = n.heads * n.head_dim
@@ -161,21 +162,21 @@ def layer_step(residual, layer, newest, threads, weights, state, shared, n):  # 
         residual[k] = min(max(residual[k] + shared.mixed[k], low), high)
 
 
-@njit(cache=True)
+@compiled()
 def _normalize(x, first, count, weight, epsilon, shared, n):  # type: ignore[no-untyped-def]
     """Blocks of `count` channels normalized, into `shared.codes`."""
     shared.values[:count] = norm_codes(x[first : first + count], weight, epsilon, *n.norm)
     quantize_codes(shared.values, 0, count, *n.linear, shared.codes, shared.exponents)
 
 
-@njit(cache=True)
+@compiled()
 def _multiply(shared, columns, words, scales, bias, out, n):  # type: ignore[no-untyped-def]
     """A packed matrix times `shared.codes`."""
     codes, exponents = shared.codes[:columns], shared.exponents[: columns // BLOCK]
     matvec_codes(codes, exponents, words, scales, bias, out, *n.matvec)
 
 
-@njit(cache=True)
+@compiled()
 def _mixer_input(weight, shared, n):  # type: ignore[no-untyped-def]
     """Blocks of the gated output, normalized group by group and rotated if asked for."""
     inner = n.heads * n.head_dim
@@ -188,7 +189,7 @@ def _mixer_input(weight, shared, n):  # type: ignore[no-untyped-def]
     quantize_codes(shared.values, 0, inner, *n.linear, shared.codes, shared.exponents)
 
 
-@njit(cache=True)
+@compiled()
 def _vectors(layer, newest, weights, state, shared, n):  # type: ignore[no-untyped-def]
     """B and C of all groups."""
     inner, count = n.heads * n.head_dim, n.groups * n.state
@@ -209,7 +210,7 @@ def _vectors(layer, newest, weights, state, shared, n):  # type: ignore[no-untyp
         shared.c_exponents[k] = shared.exponents[(count + k * group) // BLOCK]
 
 
-@njit(cache=True)
+@compiled()
 def _times(bias, rate, shared, n):  # type: ignore[no-untyped-def]
     """Decays of all heads, and mantissas and exponents of delta."""
     first = 2 * (n.heads * n.head_dim + n.groups * n.state)
@@ -220,7 +221,7 @@ def _times(bias, rate, shared, n):  # type: ignore[no-untyped-def]
         shared.decay[head], shared.mantissa[head], shared.raised[head] = decay, mantissa, raised
 
 
-@njit(cache=True)
+@compiled()
 def _convolve(  # type: ignore[no-untyped-def]
     rows, row, window, window_exponents, newest, taps, tap_exponents, bias, first, count,
     conv, silu, group, bits, codes, exponents, values,
@@ -237,7 +238,7 @@ def _convolve(  # type: ignore[no-untyped-def]
     quantize_codes(values, 0, count, group, bits, codes, exponents)
 
 
-@njit(cache=True, parallel=True)
+@compiled(parallel=True)
 def _heads(  # type: ignore[no-untyped-def]
     threads, heads, head_dim, per_group, state,
     rows, window, window_exponents, newest, taps, tap_exponents, bias,

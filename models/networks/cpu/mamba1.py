@@ -10,8 +10,8 @@ Computes what `models.networks.oracle.mamba1` computes, for one sequence.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from models.compiled import compiled
 from models.kernels.float32.conv1d import conv1d_into, remember
 from models.kernels.float32.functions import softplus_into
 from models.kernels.float32.matmul import matmul_into
@@ -85,7 +85,7 @@ def _layer(layer: Mamba1LayerParameters, shape: Mamba1Shape) -> _Layer:
     )
 
 
-@njit(cache=True)
+@compiled()
 def _advance(u, layer):  # type: ignore[no-untyped-def]
     """Tokens through a layer, in place: u (tokens, d_model)."""
     tokens, inner = len(u), layer.D.size
@@ -104,7 +104,7 @@ def _advance(u, layer):  # type: ignore[no-untyped-def]
     u += mixed
 
 
-@njit(cache=True)
+@compiled()
 def _scan(x, layer, y):  # type: ignore[no-untyped-def]
     """Projections to delta, B and C, and the scan, of x (tokens, inner) into y."""
     tokens, state, rank = len(x), len(layer.A), layer.dt_proj.shape[1]

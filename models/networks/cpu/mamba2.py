@@ -10,8 +10,8 @@ Computes what `models.networks.oracle.mamba2` computes, for one sequence.
 from typing import NamedTuple
 
 import numpy as np
-from numba import njit
 
+from models.compiled import compiled
 from models.kernels.float32.conv1d import conv1d_into, remember
 from models.kernels.float32.functions import softplus
 from models.kernels.float32.hadamard import hadamard_into, transform_arguments
@@ -100,7 +100,7 @@ def _layer(layer: LayerParameters, shape: Mamba2Shape, rotated: bool) -> _Layer:
     )
 
 
-@njit(cache=True)
+@compiled()
 def _advance(u, layer):  # type: ignore[no-untyped-def]
     """Tokens through a layer, in place: u (tokens, d_model)."""
     tokens, inner = len(u), layer.gated_norm.size
@@ -121,7 +121,7 @@ def _advance(u, layer):  # type: ignore[no-untyped-def]
     u += mixed
 
 
-@njit(cache=True)
+@compiled()
 def _scan(rows, layer, y):  # type: ignore[no-untyped-def]
     """Convolution and scan of in_proj's rows (tokens, in_proj_rows) into y (tokens, inner)."""
     tokens, inner = y.shape
