@@ -9,7 +9,7 @@ import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 
-from codegen.files import write_whole
+from codegen.files import fresh_folder, write_whole
 from reports.doctor import BROWSERS
 from reports.page.document import STYLE
 from reports.page.html import Html, tag
@@ -53,8 +53,11 @@ def standalone(figure: Html) -> str:
 
 
 def write_figures(figures: Mapping[str, Html], folder: Path, pictures: bool) -> list[Path]:
-    """Write NAME.svg, and if wanted NAME.png where there is a browser; returns the files."""
-    folder.mkdir(parents=True, exist_ok=True)
+    """Write NAME.svg, and if wanted NAME.png where there is a browser; returns the files.
+
+    What an earlier figure of a name has left is taken away, also what is not written anew.
+    """
+    fresh_folder(folder, [f"{name}.{kind}" for name in figures for kind in ("svg", "png")])
     files = {name: standalone(figure) for name, figure in figures.items()}
     content = {f"{name}.svg": text.encode() for name, text in files.items()}
     if pictures:

@@ -258,7 +258,11 @@ def test_values_of_a_knob_are_drawn_at_their_numbers():
 def test_figures_as_files_need_no_page(wanted, told, tmp_path, monkeypatch):
     if wanted:
         monkeypatch.setattr(pictures, "browser", lambda: None)
+    earlier = tmp_path / "figures" / "front.png"
+    earlier.parent.mkdir()
+    earlier.touch()
     written = write(told, tmp_path, pictures=wanted)
+    assert not earlier.exists()
     assert {path.suffix for path in written} == {".html", ".svg"}
     assert "dominated: 53" in (tmp_path / "figures" / "front.svg").read_text()
     for path in written[1:]:
