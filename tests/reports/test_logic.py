@@ -45,6 +45,19 @@ def test_what_is_there_is_not_measured_again(tmp_path, monkeypatch):
     assert found[0].units == {"scan": Used(1, 2, 3, 4, 5)}
 
 
+def test_what_yosys_fails_at_is_left_out(tmp_path, monkeypatch):
+    def told(machine, family, only):
+        if only == TURNS[0]:
+            raise RuntimeError("Yosys cannot synthesize some: log\nERROR: Assert failed")
+        return {}
+
+    monkeypatch.setattr(logic, "measure", told)
+    shown, path = [], tmp_path / "samples.jsonl"
+    sample("ecp5", range(2), path, shown.append)
+    assert [each.name for each in read_samples(path)] == ["0-1"]
+    assert "0-0 for ecp5 is left out: ERROR: Assert failed" in shown
+
+
 @pytest.mark.verilog
 def test_units_are_measured_on_their_own():
     machine = machine_config(PLAIN, find_design("tiny"))
