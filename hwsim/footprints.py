@@ -17,13 +17,13 @@ from numpy.typing import NDArray
 from hwsim.closed_form import PARALLELISM, Designs, Numbers
 from hwsim.devices import Device
 from hwsim.distinct import Places, distinct
-from hwsim.packing import PACKED, Packer, Queues, Standing
-from hwsim.resources import BURST_BITS, memories, place, standing, write_bursts
+from hwsim.packing import PACKED, Packer, Queues, standing
+from hwsim.resources import BURST_BITS, memories, place, unit_memories, write_bursts
 from models.design import Design, MatvecParallelism, MemoryPort, ScanParallelism, StateStore
 from models.errors import InputError
 from models.networks.layer import layer_units
 from models.networks.machine import machine_config
-from models.networks.queues import Load, depths, loads
+from models.networks.queues import Load, Loads, depths, loads
 from models.networks.shape import Mamba2Shape
 from models.precision import Precision
 from models.units.fetch import per_word, waiting_bits
@@ -83,7 +83,7 @@ def footprints(shape: Mamba2Shape, designs: Designs, device: Device) -> Footprin
     """As `hwsim.resources.place` puts the memories of each design into the blocks of `device`."""
     first, units = distinct([designs.table[name] for name in OF_UNITS])
     held = [_held(shape, *each) for each in _of_units(designs, first)]
-    port = _of_port(designs)
+    port = of_port(designs)
     different, which = distinct([units, *port.values()])
     port = {name: column[different] for name, column in port.items()}
     packed = _packed(held, units[different], port, device)[which]
@@ -91,7 +91,19 @@ def footprints(shape: Mamba2Shape, designs: Designs, device: Device) -> Footprin
     return Footprints(shape, designs, device, block_ram, ultra_ram, lut_bits, left_out == 0)
 
 
-def _of_port(designs: Designs) -> Columns:
+def fed(shape: Mamba2Shape, designs: Designs) -> Iterator[tuple[Places, Loads]]:
+    """Numbers of the designs with the same targets of fetch, and what each target takes there, as
+    arrays; without those that do not fit the network.
+    """
+    first, units = distinct([designs.table[name] for name in OF_UNITS])
+    held = [_held(shape, *each) for each in _of_units(designs, first)]
+    for group, rows in _groups(held):
+        numbers = np.flatnonzero(rows[units] >= 0)
+        found = np.stack([each.loads for each in group], axis=-1)[..., rows[units[numbers]]]
+        yield numbers, _loads(group[0].targets, found)
+
+
+def of_port(designs: Designs) -> Columns:
     """OF_PORT of designs; of a state in memory 0 where it is on chip, for it decides nothing."""
     table = designs.table
     spilled = {name: table[name] * table["spilled"] for name in ("outstanding", "buffers")}
@@ -107,12 +119,13 @@ def _of_units(designs: Designs, numbers: Places) -> Iterator[tuple[tuple[int, ..
 class Held(NamedTuple):
     """What designs hold that have OF_UNITS in common; of each target of fetch, a `Load` in a row.
 
-    loads  int (targets, 3)
+    loads     int (targets, 3)
+    standing  int (memories, 5)  as of `hwsim.packing`
     """
 
     targets: tuple[str, ...]
     loads: NDArray[np.int64]
-    standing: Standing
+    standing: NDArray[np.int64]
 
 
 @lru_cache(maxsize=1 << 14)
@@ -124,7 +137,7 @@ def _held(shape: Mamba2Shape, values: tuple[int, ...], precision: Precision) -> 
     except InputError:
         return None
     taken = loads(shape, units, precision)
-    return Held(tuple(taken), np.array(list(taken.values())), Standing.of(standing(shape, units)))
+    return Held(tuple(taken), np.array(list(taken.values())), standing(unit_memories(shape, units)))
 
 
 def _design(values: Mapping[str, int], precision: Precision) -> Design:
@@ -170,12 +183,16 @@ def _groups(found: Sequence[Held | None]) -> Iterator[tuple[list[Held], Places]]
         yield group, np.where(ours, np.cumsum(ours) - 1, -1)
 
 
+def _loads(targets: Sequence[str], loads: NDArray[np.int64]) -> Loads:
+    return {name: Load(*load) for name, load in zip(targets, loads, strict=True)}
+
+
 def _queues(targets: Sequence[str], loads: NDArray[np.int64], port: Columns) -> Queues:
     """The memories behind the port.
 
     loads  int (targets, 3, designs)
     """
-    taken = {name: Load(*load) for name, load in zip(targets, loads, strict=True)}
+    taken = _loads(targets, loads)
     word_bits, spilled = port["ports"] * port["port_bits"], "spills" in targets
     words = np.empty((len(targets) + spilled, loads.shape[2]), np.int64)
     bits, copies = np.empty_like(words), np.ones_like(words)

@@ -14,8 +14,10 @@ from hwsim.closed_form import PARALLELISM, Designs, Numbers, cycles_per_token
 from hwsim.devices import Device
 from hwsim.distinct import distinct
 from hwsim.energy import joules_on, work_of
-from hwsim.footprints import footprints
-from hwsim.logic import logic
+from hwsim.footprints import OF_UNITS, fed, footprints, of_port
+from hwsim.logic import taken
+from hwsim.logic.machine import behind_fetch
+from hwsim.logic.ports import fetch_logic, masters_logic
 from models.design import Design, MatvecParallelism, ScanParallelism
 from models.networks.machine import machine_config
 from models.networks.shape import Mamba2Shape
@@ -146,21 +148,37 @@ def rule_of(refusal: str) -> str:
     return rule.partition(": ")[2] or rule
 
 
-_OF_MACHINE = (*PARALLELISM, "naive", "spilled", "ports", "port_bits")
-"""What the logic of a design is modelled from, beside its base."""
+_OF_MACHINE = (*OF_UNITS, "ports", "port_bits")
+"""What the logic behind fetch is modelled from, beside a design's base."""
 
 
 def _logic(
     shape: Mamba2Shape, base: Design, designs: Designs, device: Device
 ) -> dict[str, NDArray[np.float64]]:
-    """LUTs, flip-flops and DSPs of each design: of its machine, configured once for all alike."""
+    """LUTs, flip-flops and DSPs of each design: of its parts, each modelled once for all alike."""
     first, which = distinct([designs.table[name] for name in _OF_MACHINE])
     counts = np.zeros((len(first), len(LOGIC)))
     for at, row in enumerate(designs.table[first]):
         machine = machine_config(shape, _machine_design(base, row, designs.precisions))
-        units = logic(machine, device.family).values()
+        units = [taken(unit, device.family) for unit in behind_fetch(machine).values()]
         counts[at] = [sum(getattr(unit, name) for unit in units) for name in LOGIC]
-    return dict(zip(LOGIC, counts[which].T, strict=True))
+    counts = counts[which] + _port_logic(shape, designs, device)
+    return dict(zip(LOGIC, counts.T, strict=True))
+
+
+def _port_logic(shape: Mamba2Shape, designs: Designs, device: Device) -> NDArray[np.float64]:
+    """LOGIC (designs, 3) of fetch and of the ports' masters."""
+    table, port, family = designs.table, of_port(designs), device.family
+    counts = masters_logic(table[["ports", "port_bits", "outstanding", "spilled"]], family)
+    of_fetch = [port[name] for name in ("ports", "port_bits", "prefetch", "buffers")]
+    first, which = distinct([*(table[name] for name in OF_UNITS), *of_fetch])
+    fetch = np.zeros((len(first), len(LOGIC)))
+    for numbers, loads in fed(shape, Designs(table[first], designs.precisions)):
+        ports, port_bits, prefetch, buffers = (
+            column[first[numbers]].astype(np.int64) for column in of_fetch
+        )
+        fetch[numbers] = fetch_logic(loads, ports * port_bits, prefetch, buffers, family)
+    return counts + fetch[which]
 
 
 def _machine_design(base: Design, row: Any, precisions: tuple[Precision, ...]) -> Design:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from hwsim.devices import Blocks, Device
+from hwsim.storage import Read, Storage, needs, rom, rules_on
 from hwsim.units.matvec import MatvecTiming
 from hwsim.units.scan import ScanTiming
 from models.beats import STEP, Beat, fixed_beat
@@ -13,7 +14,6 @@ from models.errors import InputError
 from models.networks.layer import LayerUnits, queue_depths
 from models.networks.machine import MachineConfig
 from models.networks.shape import Mamba2Shape
-from models.tables import Table
 from models.units.discretize import MANTISSA
 from models.units.fetch import Counts
 from models.units.hadamard import HadamardConfig
@@ -21,9 +21,6 @@ from models.units.matvec import MatvecConfig
 from models.units.norm import ROOTS
 from models.units.quantize import QuantizeConfig
 from models.units.scan import ScanConfig
-
-LARGEST_IN_LUTS = 64
-"""Words of the longest memory that is built from LUTs: what one LUT of 6 inputs holds."""
 
 SHORTEST_QUEUE = 3
 """Beats of a queue that only decouples."""
@@ -36,29 +33,6 @@ WAYS_OUT = {
     "fetch.weights": "use a smaller memory.prefetch",
 }
 """What makes a memory smaller that is too large, by its name."""
-
-
-@dataclass(frozen=True)
-class Storage:
-    """`copies` memories of `words` words of `bits` bits.
-
-    `constant` is a table, which blocks that start empty cannot hold; `immediate` is read within a
-    cycle, which only LUTs do.
-    """
-
-    words: int
-    bits: int
-    copies: int = 1
-    constant: bool = False
-    immediate: bool = False
-
-    @property
-    def total_bits(self) -> int:
-        return self.words * self.bits * self.copies
-
-    @property
-    def in_luts(self) -> bool:
-        return self.immediate or self.words <= LARGEST_IN_LUTS
 
 
 Memories = Mapping[str, Storage]
@@ -77,10 +51,10 @@ def memories(machine: MachineConfig) -> dict[str, Storage]:
     if machine.spill:
         bursts = int(write_bursts(machine.port.outstanding))
         behind_port["write.bursts"] = Storage(bursts, BURST_BITS, copies=machine.ports)
-    return behind_port | standing(machine.shape, machine.units)
+    return behind_port | unit_memories(machine.shape, machine.units)
 
 
-def standing(shape: Mamba2Shape, units: LayerUnits) -> dict[str, Storage]:
+def unit_memories(shape: Mamba2Shape, units: LayerUnits) -> dict[str, Storage]:
     """The memories that are not behind the port, and alike for every port."""
     found = dict(_queues(shape, units)) | dict(_unit_memories(units))
     return {name: storage for name, storage in found.items() if storage.total_bits}
@@ -124,7 +98,7 @@ def _unit_memories(units: LayerUnits) -> Iterator[tuple[str, Storage]]:
     longest = norm.channels // norm.lanes
     held = Storage(max(SHORTEST_QUEUE, longest + 1) - 1, norm.i_beat.bits + 1)  # and whether last
     yield "norm.vector", held
-    yield "norm.root", _table(ROOTS)
+    yield "norm.root", rom(ROOTS)
     if units.hadamard:
         yield from _hadamard(units.hadamard)
     yield from _matvec(units.matvec)
@@ -132,12 +106,12 @@ def _unit_memories(units: LayerUnits) -> Iterator[tuple[str, Storage]]:
         yield f"{name}.banks", _banks(getattr(units, name))
     history = conv.i_beat.bits * (conv.taps - 1)
     yield "conv1d.history", Storage(max(2, conv.state_words), history)
-    yield "silu.table", _table(units.silu.table, units.silu.lanes)
-    yield "gate_silu.table", _table(units.gate_silu.table, units.gate_silu.lanes)
+    yield "silu.table", rom(units.silu.table, units.silu.lanes)
+    yield "gate_silu.table", rom(units.gate_silu.table, units.gate_silu.lanes)
     head = (discretize.decay, MANTISSA, discretize.delta_exponent, discretize.skip)
     yield "discretize.heads", Storage(discretize.heads, sum(each.width for each in head))
-    yield "discretize.softplus", _table(discretize.softplus)
-    yield "discretize.exp2", _table(discretize.exp2)
+    yield "discretize.softplus", rom(discretize.softplus)
+    yield "discretize.exp2", rom(discretize.exp2)
     yield from _scan(units.scan)
 
 
@@ -155,7 +129,8 @@ def _hadamard(config: HadamardConfig) -> Iterator[tuple[str, Storage]]:
 def _matvec(config: MatvecConfig) -> Iterator[tuple[str, Storage]]:
     exponents = config.columns // config.shared
     word = config.columns * config.x.bits + exponents * config.x.exponent.width
-    yield "matvec.vector", Storage(max(2, config.max_columns // config.columns), word)
+    words = max(2, config.max_columns // config.columns)
+    yield "matvec.vector", Storage(words, word, read=Read.SAME_ADDRESS)
     yield "matvec.scales", _queue(config.scale_beat, MatvecTiming(config).ahead)
     if config.bias:
         yield "matvec.bias", _queue(config.bias_beat, MatvecTiming(config).ahead)
@@ -177,25 +152,21 @@ def _queue(beat: Beat, depth: int = SHORTEST_QUEUE) -> Storage:
     return Storage(depth - 1, beat.bits)
 
 
-def _table(table: Table, copies: int = 1) -> Storage:
-    return Storage(table.segments, table.base.width + table.slope.width, copies, constant=True)
-
-
 def _banks(config: QuantizeConfig, copies: int = 1) -> Storage:
     """Two banks of a group's beats, where a group takes several."""
     beats = config.block.group // config.lanes
     words = 2 * beats if beats > 1 else 0
-    return Storage(words, config.lanes * config.block.source.width, copies, immediate=True)
+    return Storage(words, config.lanes * config.block.source.width, copies, Read.IMMEDIATE)
 
 
 @dataclass(frozen=True)
 class OnChip:
     """Where the memories of a design are on a device: modelled, not what a tool found.
 
-    Each memory, the largest first, takes the blocks of the kind that still has room for it and
-    wastes the fewest bits, UltraRAM rather than block RAM; those of at most LARGEST_IN_LUTS words,
-    and those that are read at once, are built from LUTs. Tables never go to UltraRAM, which starts
-    empty. Memories do not share blocks, but halves of one are counted apart.
+    What becomes LUTs or logic, and how many blocks the others take, is as `hwsim.storage` has it of
+    Yosys. Tables go to block RAM, for UltraRAM starts empty. Then each other memory, the largest
+    first, takes the kind of blocks that still has room for it and wastes the fewest bits, UltraRAM
+    rather than block RAM. Memories do not share blocks, but halves of one are counted apart.
     """
 
     device: Device
@@ -203,6 +174,7 @@ class OnChip:
     block_ram: int
     ultra_ram: int
     lut_bits: int
+    """Of the memories that are not in blocks."""
     left_out: tuple[str, ...]
     """Memories for which no blocks are left."""
 
@@ -217,48 +189,38 @@ class OnChip:
     @property
     def blocks(self) -> dict[str, dict[str, int]]:
         """Blocks `used`, how many there `are`, and the `bits` of each, by kind."""
-        kinds = {"block_ram": self.device.block_ram, "ultra_ram": self.device.ultra_ram}
         return {
             kind: {"used": getattr(self, kind), "are": blocks.count, "bits": blocks.bits}
-            for kind, blocks in kinds.items()
-            if blocks
+            for kind, blocks in _kinds(self.device).items()
         }
 
 
 def place(found: Memories, device: Device) -> OnChip:
     """Put memories into the blocks of `device`."""
-    kinds = {"block_ram": device.block_ram} | (
-        {"ultra_ram": device.ultra_ram} if device.ultra_ram else {}
-    )
-    used, left_out, lut_bits = dict.fromkeys(("block_ram", "ultra_ram"), 0), [], 0
-    for name, storage in sorted(found.items(), key=lambda item: -item[1].total_bits):
-        if storage.in_luts:
-            lut_bits += storage.total_bits
-            continue
-        needs = {
-            kind: storage.copies * blocks_of(storage, blocks)
-            for kind, blocks in kinds.items()
-            if kind == "block_ram" or not storage.constant
-        }
-        room = [kind for kind, need in needs.items() if used[kind] + need <= kinds[kind].count]
-        if not room:
+    kinds, rules = _kinds(device), rules_on(device)
+    used, left_out, lut_bits = {"block_ram": 0, "ultra_ram": 0}, [], 0
+    for name, storage in sorted(found.items(), key=lambda item: turn(item[1])):
+        blocks = zip(used, needs(storage.words, storage.kept, storage.read, rules), strict=True)
+        need = {kind: storage.copies * count for kind, count in blocks if count}
+        room = [kind for kind in need if used[kind] + need[kind] <= kinds[kind].count]
+        if room:
+            best = min(reversed(room), key=lambda kind: need[kind] * kinds[kind].bits)
+            used[best] += need[best]
+        elif need:
             left_out.append(name)
-            continue
-        best = min(reversed(room), key=lambda kind: needs[kind] * kinds[kind].bits)
-        used[best] += needs[best]
-    return OnChip(device, found, used["block_ram"], used["ultra_ram"], lut_bits, tuple(left_out))
+        else:
+            lut_bits += storage.total_bits
+    return OnChip(device, found, **used, lut_bits=lut_bits, left_out=tuple(left_out))
 
 
-def blocks_of(storage: Storage, blocks: Blocks) -> int:
-    """Blocks that one copy of a memory takes, at the width that takes the fewest.
+def turn(storage: Storage) -> tuple[bool, int]:
+    """What is less of a memory that blocks are found for earlier."""
+    return storage.read != Read.CONSTANT, -storage.total_bits
 
-    >>> blocks_of(Storage(words=1000, bits=40), Blocks(count=8, bits=18432, widths=(36, 18, 9)))
-    3
-    """
-    return min(
-        -(-storage.bits // width) * -(-storage.words // (blocks.bits // width))
-        for width in blocks.widths
-    )
+
+def _kinds(device: Device) -> dict[str, Blocks]:
+    kinds = {"block_ram": device.block_ram, "ultra_ram": device.ultra_ram}
+    return {kind: blocks for kind, blocks in kinds.items() if blocks}
 
 
 def require_fit(machine: MachineConfig, device: Device) -> OnChip:
@@ -271,7 +233,7 @@ def require_fit(machine: MachineConfig, device: Device) -> OnChip:
         return placed
     largest = sorted(placed.memories.items(), key=lambda item: -item[1].total_bits)[:3]
     parts = ", ".join(f"{name} {_mb(storage.total_bits)}" for name, storage in largest)
-    kinds = filter(None, [device.block_ram, device.ultra_ram])
+    kinds = _kinds(device).values()
     blocks = ", ".join(f"{kind.count} of {kind.bits // 1024} Kb" for kind in kinds)
     ways_out = [
         WAYS_OUT.get(largest[0][0], ""),

@@ -5,9 +5,8 @@ from typing import Any
 
 from codegen.verilog import to_verilog
 from hwsim.devices import Device, device_of
-from hwsim.devices.families import FamilyName
+from hwsim.devices.families import FamilyName, mapped
 from hwsim.engine import predict
-from hwsim.logic.mapping import mapped
 from hwsim.memory import MemoryModel
 from hwsim.resources import memories
 from models.networks.machine import MachineConfig, machine_config

@@ -34,7 +34,8 @@ Watts = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 class Blocks(BaseModel):
     """Memory blocks of one kind: how many, the `bits` of each, and the `widths` that it can have.
 
-    A block of `bits` has `bits / width` words of a width.
+    Its words are addressed by bits: of a width, a block has the largest power of two of words that
+    it holds.
     """
 
     model_config = ConfigDict(frozen=True, extra="forbid")
@@ -46,6 +47,16 @@ class Blocks(BaseModel):
     @property
     def total_bits(self) -> int:
         return self.count * self.bits
+
+    @property
+    def shapes(self) -> tuple[tuple[int, int], ...]:
+        """Bits and number of a block's words, for each of its widths.
+
+        >>> Blocks(count=1, bits=18432, widths=(36, 4)).shapes
+        ((36, 512), (4, 4096))
+        """
+        words = {width: self.bits // width for width in self.widths}
+        return tuple((width, 1 << count.bit_length() - 1) for width, count in words.items())
 
 
 class BoardMemory(BaseModel):

@@ -65,3 +65,10 @@ FAMILIES: dict[FamilyName, Family] = {
     ),
 }
 """Families by the name that a board's file gives."""
+
+
+def mapped(family: FamilyName) -> FamilyName:
+    """The family that stands for `family` in synthesis: UltraScale+ for UltraScale, and for Versal,
+    which Yosys does not know; its LUTs are as wide, its DSPs wider.
+    """
+    return "ultrascale_plus" if family in ("ultrascale", "versal") else family

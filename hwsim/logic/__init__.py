@@ -8,17 +8,21 @@ which memories block RAM; LUTs and flip-flops are linear in the rest, by coeffic
 import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import cache, lru_cache
+from functools import cache, lru_cache, reduce
+from operator import add
 from pathlib import Path
 from typing import Any
 
-from hwsim.devices.families import FamilyName
+import numpy as np
+
+from hwsim.devices.families import FamilyName, mapped
 from hwsim.logic.calibration import Calibration
-from hwsim.logic.features import features
+from hwsim.logic.features import Features, features
 from hwsim.logic.inventory import Inventory
 from hwsim.logic.machine import inventories
-from hwsim.logic.mapping import MAPPINGS, mapped
+from hwsim.logic.mapping import MAPPINGS
 from models.networks.machine import MachineConfig
+from models.units.fetch import Counts
 
 FOLDER = Path(__file__).parent
 COEFFICIENTS = FOLDER / "coefficients.json"
@@ -45,19 +49,22 @@ def logic(machine: MachineConfig, family: FamilyName) -> dict[str, Logic]:
 
     LUTs include those that memories and shift registers are made of.
     """
-    target = mapped(family)
-    return {name: _taken(unit, target) for name, unit in inventories(machine).items()}
+    return {name: taken(unit, family) for name, unit in inventories(machine).items()}
 
 
 @lru_cache(maxsize=1 << 14)
-def _taken(unit: Inventory, target: FamilyName) -> Logic:
+def taken(unit: Inventory, family: FamilyName) -> Logic:
     """By one unit, of which most are the same object wherever their configuration is the same."""
-    of, seen = coefficients()["families"][target], features(unit, MAPPINGS[target])
-    return Logic(
-        lut=round(_count(of["lut"], unit.kind, seen.lut)) + seen.memory_lut,
-        ff=round(_count(of["ff"], unit.kind, seen.ff)),
-        dsp=seen.dsp,
-    )
+    target = mapped(family)
+    seen = features(unit, MAPPINGS[target])
+    return Logic(*(int(each) for each in modelled(unit.kind, seen, target)))
+
+
+def modelled(kind: str, seen: Features, target: FamilyName) -> tuple[Counts, Counts, Counts]:
+    """LUTs, flip-flops and DSPs of a unit of some `kind` with these features."""
+    of = coefficients()["families"][target]
+    lut, ff = (np.rint(_count(of[each], kind, getattr(seen, each))) for each in ("lut", "ff"))
+    return lut + seen.memory_lut, ff, seen.dsp
 
 
 def total(units: Mapping[str, Logic]) -> Logic:
@@ -74,9 +81,10 @@ def basis(family: FamilyName) -> str:
     )
 
 
-def _count(of: Mapping[str, list[float]], kind: str, seen: Sequence[float]) -> float:
+def _count(of: Mapping[str, list[float]], kind: str, seen: Sequence[Counts]) -> Counts:
     """A unit's features times the coefficients of its kind, or of all where none was sampled."""
-    return sum(a * b for a, b in zip(of.get(kind, of[""]), seen, strict=True))
+    terms = (a * b for a, b in zip(of.get(kind, of[""]), seen, strict=True))
+    return reduce(add, terms)  # in this order for numbers as for arrays
 
 
 @cache

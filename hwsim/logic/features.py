@@ -4,6 +4,8 @@ from dataclasses import dataclass
 
 from hwsim.logic.inventory import Inventory
 from hwsim.logic.mapping import Mapping
+from hwsim.storage import Read, become, rules_of
+from models.units.fetch import Counts
 
 LUT_FEATURES = (
     "one", "adders", "shifters", "choices", "clamps", "excess", "compares", "lengths", "merges",
@@ -20,14 +22,14 @@ those in block RAM."""
 @dataclass(frozen=True)
 class Features:
     """What a unit's LUTs and flip-flops are linear in, in the order of LUT_FEATURES and
-    FF_FEATURES; and its DSPs, blocks of RAM and LUTs of memories, exactly.
+    FF_FEATURES; and its DSPs, blocks of RAM and LUTs of memories, exactly. Of one unit or of many.
     """
 
-    lut: tuple[float, ...]
-    ff: tuple[float, ...]
-    dsp: int
-    block_ram: int
-    memory_lut: int
+    lut: tuple[Counts, ...]
+    ff: tuple[Counts, ...]
+    dsp: Counts
+    block_ram: Counts
+    memory_lut: Counts
 
 
 def features(unit: Inventory, mapping: Mapping) -> Features:
@@ -45,17 +47,18 @@ def features(unit: Inventory, mapping: Mapping) -> Features:
         else:
             parts["products"] += product.count * product.a.width * product.b.width
             read += product.count * bits
+    rules = rules_of(mapping.family)
     for held in unit.memories:
-        placed = mapping.place(held)
-        block_ram += held.count * placed.blocks
-        memory_lut += held.count * placed.luts
-        parts["choices"] += held.count * held.bits * (placed.rows - 1)
-        if held.read == "constant" and not placed.blocks:
-            parts["constants"] += held.count * held.words * held.bits / 64
+        placed = become(held, rules)
+        block_ram += held.copies * placed.blocks
+        memory_lut += held.copies * placed.luts
+        parts["choices"] += held.copies * held.kept * (placed.rows - 1)
+        if held.read == Read.CONSTANT and not placed.blocks:
+            parts["constants"] += held.copies * held.words * held.kept / 64
         if placed.blocks:
-            parts["blocked"] += held.count * held.bits * (held.read != "constant")
-        elif held.read != "immediate":
-            read += held.count * held.bits
+            parts["blocked"] += held.copies * held.kept * (held.read != Read.CONSTANT)
+        elif held.read != Read.IMMEDIATE:
+            read += held.copies * held.kept
     return Features(
         lut=tuple(parts[name] for name in LUT_FEATURES),
         ff=(1.0, float(unit.registers), float(beside), float(read), parts["blocked"]),

@@ -3,13 +3,10 @@
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from typing import Literal
 
+from hwsim.storage import Read, Storage
 from models.beats import Beat
 from models.formats import Fixed
-
-Read = Literal["clocked", "immediate", "same address", "constant"]
-"""How a memory is read: a cycle later, at once, where it is written, or never written at all."""
 
 
 @dataclass(frozen=True)
@@ -19,16 +16,6 @@ class Product:
     count: int
     a: Fixed
     b: Fixed
-
-
-@dataclass(frozen=True)
-class Held:
-    """`count` memories of `words` words of `bits`."""
-
-    count: int
-    words: int
-    bits: int
-    read: Read = "clocked"
 
 
 @dataclass(eq=False)
@@ -45,16 +32,16 @@ class Inventory:
     parts: Counter[str] = field(default_factory=Counter)
     registers: int = 0
     products: list[Product] = field(default_factory=list)
-    memories: list[Held] = field(default_factory=list)
+    memories: list[Storage] = field(default_factory=list)
 
     def multiply(self, count: int, a: Fixed, b: Fixed) -> int:
         """`count` products; the bits of one."""
         self.products.append(Product(count, a, b))
         return a.width + b.width
 
-    def hold(self, words: int, bits: int, read: Read = "clocked", count: int = 1) -> None:
+    def hold(self, words: int, bits: int, read: Read = Read.CLOCKED, count: int = 1) -> None:
         """`count` memories; the shortest has two words, as in `rtl`."""
-        self.memories.append(Held(count, max(2, words), bits, read))
+        self.memories.append(Storage(max(2, words), bits, count, read))
 
     def register(self, *bits: int) -> None:
         self.registers += sum(bits)

@@ -4,20 +4,34 @@ from hwsim.logic import mixer, streams, units, vectors
 from hwsim.logic.inventory import Inventory
 from hwsim.resources import SHORTEST_QUEUE, queues
 from models.beats import STEP
+from models.memory_port import ReadPortConfig
 from models.networks.machine import MachineConfig
 from models.networks.order import TARGETS
 
 
 def inventories(machine: MachineConfig) -> dict[str, Inventory]:
     """What every unit of an accelerator is built from, by its name in `rtl`."""
-    u, beat = machine.units, machine.units.residual.i_beat
+    return {
+        "fetch": streams.fetch(machine.fetch),
+        **masters(machine.port, machine.ports, machine.spill is not None),
+        **behind_fetch(machine),
+    }
+
+
+def masters(port: ReadPortConfig, ports: int, spilled: bool) -> dict[str, Inventory]:
+    """Those of the memory ports."""
+    reads = {"reads": streams.masters(port, ports, writes=False)}
+    return reads | ({"writes": streams.masters(port, ports, writes=True)} if spilled else {})
+
+
+def behind_fetch(machine: MachineConfig) -> dict[str, Inventory]:
+    """The others, which are the same for all depths of fetch's queues and all bursts."""
+    counters, u, beat = tuple(machine.counters), machine.units, machine.units.residual.i_beat
     block, lanes, states = u.scan_input.block, u.lanes, u.scan.states
     found = {
-        "control": streams.control(machine.counters, machine.ports),
-        "reads": streams.masters(machine.port, machine.ports, writes=False),
+        "control": streams.control(counters, machine.ports),
         "sequence": streams.sequence(machine),
         "results": streams.fork(2),
-        "fetch": streams.fetch(machine.fetch),
         "source": streams.select(beat, 2),
         "logits": streams.fork(2),
         "argmax": vectors.argmax(machine.argmax),
@@ -41,11 +55,10 @@ def inventories(machine: MachineConfig) -> dict[str, Inventory]:
     for name in ("linear_input", "conv_input", "scan_input", "scan_output", "gate_input"):
         found[name] = units.quantize(getattr(u, name))
     found |= {name: streams.queue(*of) for name, of in queues(machine.shape, u).items()}
-    if machine.counters:
-        found["counters"] = streams.counting(machine.counters)
+    if counters:
+        found["counters"] = streams.counting(counters)
     if machine.spill:
         found["spill"] = streams.spill(machine.spill)
-        found["writes"] = streams.masters(machine.port, machine.ports, writes=True)
     if u.hadamard:
         found["hadamard"] = vectors.hadamard(u.hadamard)
         found["to_rotate"] = streams.switch(2)

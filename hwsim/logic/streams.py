@@ -10,7 +10,7 @@ from models.formats import Block, Fixed
 from models.memory_port import ReadPortConfig
 from models.networks.machine import MachineConfig
 from models.registers import ADDRESS_BITS, COUNTER_BITS, WORD_BITS, register_map
-from models.units.fetch import BEATS, HEADER, FetchConfig
+from models.units.fetch import BEATS, HEADER, FetchConfig, per_word, span, waiting_bits
 from models.units.spill import SpillConfig
 
 
@@ -62,20 +62,36 @@ def resize(block: Block, lanes: int, to: int) -> Inventory:
 
 def fetch(config: FetchConfig) -> Inventory:
     parts = Inventory("fetch")
-    parts.control(HEADER.bits + 2 * BEATS.width + 8)
-    for at, target in enumerate(config.targets):
-        several, span = config.per_word(at), config.span(at)
-        parts.queue(config.waiting(at), target.depth)
-        parts.parts["targets"] += 1
-        if several > 1:
-            parts.choose(target.beat.bits, several)
-            parts.control(bits_of(several))
-        elif span > 1:
-            parts.register((span - 1) * config.port_bits)
-            parts.control(bits_of(span))
+    parts.include([headers()])
+    parts.include(waits(each.beat.bits, each.depth, config.port_bits) for each in config.targets)
     return parts
 
 
+@cache
+def headers() -> Inventory:
+    """What fetch has for all targets together."""
+    parts = Inventory("fetch")
+    parts.control(HEADER.bits + 2 * BEATS.width + 8)
+    return parts
+
+
+@cache
+def waits(bits: int, depth: int, port_bits: int) -> Inventory:
+    """What fetch has for a target of beats of `bits`."""
+    parts = Inventory("fetch")
+    several, words = int(per_word(bits, port_bits)), span(bits, port_bits)
+    parts.queue(int(waiting_bits(bits, several)), depth)
+    parts.parts["targets"] += 1
+    if several > 1:
+        parts.choose(bits, several)
+        parts.control(bits_of(several))
+    elif words > 1:
+        parts.register((words - 1) * port_bits)
+        parts.control(bits_of(words))
+    return parts
+
+
+@cache
 def spill(config: SpillConfig) -> Inventory:
     parts = Inventory("spill")
     parts.control(BEATS.width + config.write_beat.bits)
@@ -90,6 +106,7 @@ def spill(config: SpillConfig) -> Inventory:
     return parts
 
 
+@cache
 def masters(config: ReadPortConfig, ports: int, writes: bool) -> Inventory:
     """AXI4 masters that read, or that write, of all memory ports."""
     parts = Inventory("write_master" if writes else "read_master")
@@ -125,7 +142,8 @@ def sequence(machine: MachineConfig) -> Inventory:
     return parts
 
 
-def control(counters: list[str], ports: int) -> Inventory:
+@cache
+def control(counters: tuple[str, ...], ports: int) -> Inventory:
     """Registers behind AXI4-Lite, read through a choice of all their words."""
     parts = Inventory("control")
     fields = [field for each in register_map(counters, ports).values() for field in each.fields]
@@ -136,7 +154,8 @@ def control(counters: list[str], ports: int) -> Inventory:
     return parts
 
 
-def counting(counters: list[str]) -> Inventory:
+@cache
+def counting(counters: tuple[str, ...]) -> Inventory:
     """Cycles of each unit by what it is at."""
     parts = Inventory("counting")
     parts.parts["counts"] += len(counters)

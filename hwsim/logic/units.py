@@ -2,9 +2,8 @@
 
 from functools import cache
 
-import numpy as np
-
 from hwsim.logic.inventory import Inventory
+from hwsim.storage import Read, rom
 from hwsim.units.matvec import MatvecTiming
 from models.formats import Fixed
 from models.scales import FIELDS
@@ -57,7 +56,7 @@ def _vector(parts: Inventory, config: MatvecConfig) -> None:
     word = (
         config.columns * config.x.bits + config.columns // config.shared * config.x.exponent.width
     )
-    parts.hold(words, word, "same address")
+    parts.hold(words, word, Read.SAME_ADDRESS)
     parts.register(max(0, fills - 1) * config.i_beat.bits)
     parts.control(2 * bits_of(words) + bits_of(fills) + bits_of(config.group // config.columns))
     parts.control(config.pass_beat.fields[1].format.width)
@@ -91,7 +90,7 @@ def quantize(config: QuantizeConfig) -> Inventory:
     parts.merge(lanes * (width - 1))
     if lanes < block.group:
         beats = block.group // lanes
-        parts.hold(2 * beats, lanes * width, "immediate")
+        parts.hold(2 * beats, lanes * width, Read.IMMEDIATE)
         parts.register(3 * (width - 1))
         parts.choose(2 * (width - 1))
         parts.control(2 * bits_of(beats) + 4)
@@ -116,7 +115,7 @@ def activate(config: ActivateConfig) -> Inventory:
 def lookup(parts: Inventory, table: Table, count: int) -> None:
     """`count` values looked up in ROMs of their own, as in `rtl.tables`."""
     within = Fixed(table.segment_bits, signed=False)
-    parts.hold(table.segments, _varying(table), "constant", count)
+    parts.memories.append(rom(table, count))
     bits = parts.multiply(count, table.slope, within)
     code = table.i.width if table.above == "input" else 0
     parts.register(count * (table.base.width + 2 * (code + 2)))
@@ -126,18 +125,6 @@ def lookup(parts: Inventory, table: Table, count: int) -> None:
     if code:
         parts.choose(count * table.line.width)
     parts.saturate(count, table.line.width, table.o.width)
-
-
-@cache
-def _varying(table: Table) -> int:
-    """Bits of a table's entries that are not the same in all of them."""
-    return sum(
-        int(np.bitwise_or.reduce(codes ^ codes[0])).bit_count()
-        for codes in (
-            table.bases & (1 << table.base.width) - 1,
-            table.slopes & (1 << table.slope.width) - 1,
-        )
-    )
 
 
 @cache

@@ -7,6 +7,7 @@ import pytest
 
 from hwsim.devices import FOLDER, find_device, names
 from hwsim.devices.families import FAMILIES, FamilyName
+from hwsim.storage import BLOCK_RAM
 
 ON_CHIP_MB = {
     "arty-a7-100t": (4.7, 0),
@@ -47,6 +48,13 @@ def noted_peak(text):
         return int(found[1]) * float(found[2]) * 1e9
     parts, bits, rate = DDR.search(text).groups()
     return int(parts or 1) * int(bits) / 8 * float(rate.replace(",", "")) * 1e6
+
+
+@each_board
+def test_block_ram_is_as_the_synthesis_describes_it(name):
+    """It is the same on all families."""
+    block_ram = find_device(name).block_ram
+    assert (block_ram.bits, block_ram.shapes) == (BLOCK_RAM.bits, BLOCK_RAM.shapes)
 
 
 @each_board

@@ -1,18 +1,22 @@
 """Logic: units and memories are those of the hardware, products and memories map by the rules."""
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 
 import pytest
 from amaranth.hdl import Fragment
 
 from codegen.designs import find_design
+from hwsim.devices import find_device
+from hwsim.devices.families import mapped
 from hwsim.logic import basis, coefficients, logic, total
 from hwsim.logic.calibration import Calibration
-from hwsim.logic.inventory import Held, Product
+from hwsim.logic.features import features
+from hwsim.logic.inventory import Product
 from hwsim.logic.machine import inventories
-from hwsim.logic.mapping import MAPPINGS, mapped
-from hwsim.resources import memories
+from hwsim.logic.mapping import MAPPINGS
+from hwsim.resources import memories, place
 from models.formats import Fixed
 from models.networks.machine import machine_config
 from models.networks.shapes import find_mamba2_shape
@@ -23,7 +27,6 @@ from tests.networks.examples import GROUPED, PLAIN
 EVERYTHING = (
     "state.placement=memory", "precision.hadamard=true", "order=naive", "memory.ports=2"
 )  # fmt: skip
-XILINX = MAPPINGS["ultrascale_plus"]
 
 
 @pytest.mark.parametrize("overrides", [("counters=false",), EVERYTHING])
@@ -47,11 +50,22 @@ def test_units_hold_what_resources_tell(shape, overrides):
     machine = machine_config(shape, find_design("tiny", overrides))
     told, held = Counter(), Counter()
     for storage in memories(machine).values():
-        told[storage.words, 0 if storage.constant else storage.bits] += storage.copies
+        told[replace(storage, copies=1)] += storage.copies
     for unit in inventories(machine).values():
         for each in unit.memories:
-            held[each.words, 0 if each.read == "constant" else each.bits] += each.count
+            held[replace(each, copies=1)] += each.copies
     assert held == told
+
+
+@pytest.mark.parametrize("family", [*MAPPINGS, "versal"])
+@pytest.mark.parametrize("overrides", [(), EVERYTHING])
+def test_block_ram_on_a_board_is_that_of_the_units(family, overrides):
+    """Which is exactly Yosys' on every sample, by `tests/reports/test_logic.py`."""
+    machine = machine_config(PLAIN, find_design("lightmamba-vck190", ("lanes=8", *overrides)))
+    device = find_device("zcu102").model_copy(update={"family": family})
+    units = inventories(machine).values()
+    expected = sum(features(unit, MAPPINGS[mapped(family)]).block_ram for unit in units)
+    assert place(memories(machine), device).block_ram == expected > 20
 
 
 @pytest.mark.parametrize(
@@ -68,27 +82,6 @@ def test_units_hold_what_resources_tell(shape, overrides):
 def test_products(a, b, dsps):
     found = (MAPPINGS[family].dsps(Product(1, a, b)) for family in MAPPINGS)
     assert tuple(found) == dsps
-
-
-@pytest.mark.parametrize(
-    ("held", "luts", "blocks"),
-    [
-        (Held(1, 4, 20), 16, 0),
-        (Held(1, 40, 100), 120, 0),
-        (Held(1, 65, 20), 48, 0),
-        (Held(1, 65, 36), 0, 1),
-        (Held(1, 129, 8), 40, 0),
-        (Held(1, 257, 8), 80, 0),
-        (Held(1, 600, 72), 0, 4),
-        (Held(1, 65, 36, "immediate"), 72, 0),
-        (Held(1, 64, 21, "same address"), 21, 0),
-        (Held(1, 256, 31, "constant"), 0, 0),
-        (Held(1, 256, 36, "constant"), 0, 1),
-    ],
-)
-def test_memories(held, luts, blocks):
-    placed = XILINX.place(held)
-    assert (placed.luts, placed.blocks) == (luts, blocks)
 
 
 @pytest.mark.parametrize("family", [*MAPPINGS, "versal"])

@@ -3,22 +3,24 @@
 import numpy as np
 
 from hwsim.devices import Blocks, find_device
-from hwsim.packing import Packer, Queues, Standing
-from hwsim.resources import Storage, place
+from hwsim.packing import Packer, Queues, standing
+from hwsim.resources import place
+from hwsim.storage import BLOCK_RAM, Read, Storage
 
 BOARD = find_device("kv260")
-WIDTHS = {"block_ram": (36, 18, 9), "ultra_ram": (72, 36)}
+FAMILIES = ("7series", "ultrascale_plus", "versal", "ecp5")
+WIDTHS = {"block_ram": BLOCK_RAM.widths, "ultra_ram": (72, 36)}
 
 
 def draw_device(rng):
-    """A small chip, so that blocks are scarce, a third of the time without UltraRAM."""
+    """A small chip of any family, with few blocks, a third of the time without UltraRAM."""
     kinds = {
         kind: Blocks(count=int(rng.integers(0, 40)), bits=bits, widths=WIDTHS[kind])
         for kind, bits in (("block_ram", 18432), ("ultra_ram", 294912))
     }
     if rng.integers(3) == 0:
         kinds["ultra_ram"] = None
-    return BOARD.model_copy(update=kinds)
+    return BOARD.model_copy(update=kinds | {"family": str(rng.choice(FAMILIES))})
 
 
 SIZES = [(2, 1000), (64, 72), (65, 72), (4096, 72), (20000, 144), (128, 144), (256, 72), (512, 36),
@@ -31,13 +33,9 @@ def draw(rng, queue):
     copies = int(rng.choice([1, 1, 2, 5]))
     if queue:
         return Storage(words, bits, copies)
-    return Storage(
-        words,
-        bits,
-        copies,
-        constant=bool(rng.integers(2)),
-        immediate=rng.integers(6) == 0,
-    )
+    read = rng.choice(Read, p=[0.35, 0.15, 0.1, 0.4])
+    alike = bits // 4 if read == Read.CONSTANT else 0
+    return Storage(words, bits, copies, Read(read), alike)
 
 
 def test_the_same_blocks_whatever_is_full():
@@ -47,10 +45,9 @@ def test_the_same_blocks_whatever_is_full():
         device = draw_device(rng)
         queues = [draw(rng, True) for _ in range(rng.integers(0, 7))]
         rows = [
-            {f"standing{at}": draw(rng, False) for at in range(rng.integers(0, 9))}
-            for _ in range(2)
+            {f"unit{at}": draw(rng, False) for at in range(rng.integers(0, 9))} for _ in range(2)
         ]
-        packer = Packer.of([Standing.of(row) for row in rows], device)
+        packer = Packer.of([standing(row) for row in rows], device)
         columns = (
             np.array([[getattr(queue, of)] * 2 for queue in queues], np.int64).reshape(-1, 2)
             for of in Queues._fields

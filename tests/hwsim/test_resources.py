@@ -7,8 +7,9 @@ from amaranth.hdl import Fragment, Shape
 from amaranth.lib.memory import Memory
 
 from codegen.designs import find_design
-from hwsim.devices import Blocks, find_device
-from hwsim.resources import Storage, blocks_of, memories, place, require_fit, total_bits
+from hwsim.devices import find_device
+from hwsim.resources import memories, place, require_fit, total_bits
+from hwsim.storage import Read, Storage
 from models.errors import InputError
 from models.networks.machine import machine_config
 from models.networks.shapes import find_shape
@@ -49,34 +50,31 @@ def test_these_are_the_memories_of_the_hardware(shape, overrides, monkeypatch):
     assert total_bits(found) == sum(words * bits * n for (words, bits), n in built.items())
 
 
-HALF_BRAM = Blocks(count=8, bits=18432, widths=(36, 18, 9))
-URAM = Blocks(count=8, bits=294912, widths=(72,))
-
-
-@pytest.mark.parametrize(
-    ("words", "bits", "blocks", "count"),
-    [
-        (512, 36, HALF_BRAM, 1),
-        (513, 36, HALF_BRAM, 2),
-        (512, 37, HALF_BRAM, 2),
-        (2048, 9, HALF_BRAM, 1),
-        (2048, 10, HALF_BRAM, 2),
-        (4096, 72, URAM, 1),
-        (100, 73, URAM, 2),
-        (4097, 1, URAM, 2),
-    ],
-)
-def test_blocks(words, bits, blocks, count):
-    assert blocks_of(Storage(words, bits), blocks) == count
-
-
 def test_small_memories_take_no_blocks_and_tables_no_ultra_ram():
     device = find_device("zcu104")
-    placed = place({"queue": Storage(64, 1000), "banks": Storage(999, 8, immediate=True)}, device)
+    banks = Storage(999, 8, read=Read.IMMEDIATE)
+    placed = place({"queue": Storage(64, 1000), "banks": banks}, device)
     assert (placed.block_ram, placed.ultra_ram) == (0, 0)
     assert placed.lut_bits == 64 * 1000 + 999 * 8
     assert place({"state": Storage(4096, 72)}, device).ultra_ram == 1
-    assert place({"table": Storage(4096, 72, constant=True)}, device).block_ram == 16
+    assert place({"table": Storage(4096, 72, read=Read.CONSTANT)}, device).block_ram == 16
+
+
+def test_a_memory_is_in_luts_where_that_costs_less_than_blocks():
+    device = find_device("zcu102")
+    assert place({"queue": Storage(65, 20)}, device).lut_bits == 65 * 20
+    assert place({"queue": Storage(65, 20, copies=3)}, device).block_ram == 0
+    assert place({"queue": Storage(65, 36, copies=3)}, device).block_ram == 3
+
+
+def test_tables_find_block_ram_before_memories_that_ultra_ram_can_hold():
+    few = {"block_ram": find_device("zcu104").block_ram.model_copy(update={"count": 8})}
+    device = find_device("zcu104").model_copy(update=few)
+    found = {"queue": Storage(2048, 36), "state": Storage(1024, 72)}
+    assert place(found, device).block_ram == 8
+    placed = place(found | {"table": Storage(1024, 18, 2, Read.CONSTANT)}, device)
+    assert (placed.block_ram, placed.ultra_ram) == (6, 1)
+    assert placed.fits
 
 
 def test_the_other_kind_is_taken_when_one_is_full():
