@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from codegen.files import write_whole
+from reports.explore.knobs import text_of
 from reports.page import winner
 from reports.page.designs import Told, prefixed, scatter_of
 from reports.page.document import KINDS, document, footer, section, tile
@@ -219,7 +220,7 @@ def _table(told: Told) -> Html:
         tag("tr", tag("th", point["network"]),
             [tag("td", number(told, name, point["measures"].get(name)), class_="number")
              for name in names],
-            [tag("td", f"{point['knobs'].get(name, '')}") for name in knobs],
+            [tag("td", text_of(point["knobs"].get(name, ""))) for name in knobs],
             class_="best" if point["winner"] else None)
         for point in points
     ]  # fmt: skip

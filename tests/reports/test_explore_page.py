@@ -177,6 +177,13 @@ def test_a_resource_is_compared_with_the_least_of_its_limits(constraints, whole,
     assert f" of {whole}, " in render(told)
 
 
+def test_a_knob_of_several_keys_is_told_as_a_command_line_would(told):
+    told = deepcopy(told)
+    told["space"]["knobs"]["precision"] = ["w4a4", {"weight_bits": 4, "hadamard": True}]
+    told["front"][0]["knobs"]["precision"] = told["space"]["knobs"]["precision"][1]
+    assert "<td>{weight_bits: 4, hadamard: true}</td>" in render(told)
+
+
 def test_command_lines_of_the_scatter_are_words_of_a_shell():
     network, base, *_ = scatter_of(explored(network="my nets/a")).knobs
     assert (list(network.words), list(base.words)) == (["'my nets/a'"], ["lightmamba-vck190"])
