@@ -26,7 +26,7 @@ from reports.synthesis import Used
 
 Vector = NDArray[np.float64]
 
-COUNTS: dict[FamilyName, int] = {"ultrascale_plus": 24, "7series": 8, "ecp5": 8}
+COUNTS: dict[FamilyName, int] = {"ultrascale_plus": 24, "7series": 32, "ecp5": 32}
 """Samples of each family. The fit of the others begins with the coefficients of the first."""
 HOLD = 0.1
 SWEEPS, SETTLED = 3000, 1e-7
