@@ -59,6 +59,7 @@ class Plan(NamedTuple):
     vector, model beats of a group of the gated norm, of the residual stream
     several       beats of weights in a word
     cleared       edges from a tile's last weights to its last beat
+    starved       cycles without weights for a word of state that comes among them
     """
 
     in_proj: Pass
@@ -81,6 +82,7 @@ class Plan(NamedTuple):
     model: int
     several: int
     cleared: int
+    starved: float
 
 
 class Case(NamedTuple):
@@ -116,7 +118,7 @@ def plan_of(net: Any, d: Any, u: Any, w: Words, port: Port) -> Plan:
         in_proj, out_proj, head_pass, start, out, middle, last,
         first, begun, ended, z, path, gate_path, float(tiles), float(tiles * beats), each,
         net.inner // net.groups // d.lanes, net.d_model // d.lanes, per_word(u.weights, w.width),
-        d.rows // d.lanes + u.matvec + QUEUED,
+        d.rows // d.lanes + u.matvec + QUEUED, _starved(d, w, port, in_proj),
     )  # fmt: skip
 
 
@@ -126,12 +128,28 @@ def _pass(
 ) -> Pass:
     beats, words = columns // d.columns, scales + weights
     tile = max(beats, d.rows // d.lanes)
-    # Bursts that hop are bridged by those behind them and by the words that wait.
+    # Bursts that hop are bridged by those behind them and by the words that wait, until the queue
+    # is empty.
     bridged = (port.outstanding - 1) * port.burst + port.room * words / weights
-    lost = max(0.0, port.hop - bridged * tile / words)
+    lost = max(0.0, port.hop + QUEUED - bridged * tile / words)
     cycles = tiles * tile + lost * tiles * words / (port.outstanding * port.burst)
     waiting = port.room // span(u.weights, w.width) * per_word(u.weights, w.width)
     return Pass(tiles, words, scales, cycles, waiting * tile / beats)
+
+
+@inlined
+def _starved(d: Any, w: Words, port: Port, in_proj: Pass) -> float:
+    """Cycles of the multipliers that a word of state costs which is read ahead of its scan.
+
+    While a head's state is read, they have the weights that wait; one that is not read ahead is
+    scanned meanwhile, see `hwsim.passes.scan`.
+    """
+    if not d.spilled or d.naive or d.buffers == 1:
+        return 0.0
+    read = w.state_packet * port.per_word
+    if port.hops:
+        read = w.state_packet * port.period * port.share / port.burst + w.state * port.written
+    return max(0.0, read - in_proj.tail) / w.state_packet
 
 
 @inlined

@@ -94,19 +94,22 @@ def port_of(net: Any, d: Any, u: Any, w: Words, refreshed: float) -> Port:
 def _delay(net: Any, d: Any, w: Words, rate: float, period: float) -> float:
     """Cycles by which the written bursts of a head hold up those that are read, which hop.
 
-    A written burst is served whole: they wait for what exceeds the memory's gap.
+    A written burst is served whole: they wait for what exceeds the memory's gap, which those share
+    that are written in a period.
     """
     outstanding = min(d.outstanding, d.memory_outstanding)
     bursts = 1 + (w.state - 1) / d.burst
     gap, each = max(0.0, period - outstanding * d.burst / rate), w.state / bursts / rate
     wait = max(0.0, each - gap) + min(gap, each) ** 2 / (2 * period)
-    tiles = net.head_dim // d.channels * (net.state // d.states)
-    filled = WRITTEN_NEXT + d.burst * max(1.0, tiles / w.state)
-    ahead = d.buffers > 1 and not d.naive
-    if ahead and outstanding == 1 and filled <= NEXT + d.burst / rate:
-        # One of each: a written one comes just before the next is asked for, time and again.
-        locked = filled + d.latency + d.burst / rate - period
-        return max(wait * bursts, locked * w.state / d.burst)
+    pace = max(1.0, net.head_dim // d.channels * (net.state // d.states) / w.state)
+    round_trip = d.burst * pace + WRITTEN_NEXT + d.latency + d.burst / rate
+    written = min(bursts, period / max(d.burst * pace, round_trip / outstanding))
+    wait = max(wait, each - gap / max(1.0, written))
+    filled = 1 + (d.burst - 1) * pace
+    if d.buffers > 1 and not d.naive and outstanding == 1 and filled < d.burst / d.rate:
+        # One of each: a written one comes just before the next is asked for, time and again. Of
+        # the parts at a head's ends, which are half a burst in the mean, it holds up a quarter.
+        return max(wait * bursts, filled * (bursts - 2 + 2 / 4))
     return wait * bursts
 
 
@@ -250,6 +253,15 @@ def halted(port: Port, halts: Halts, word: int, written: float, edge: float) -> 
         over = before.edge + port.burst - (before.word & (port.burst - 1)) - 1
         line = max(line, over + port.hop - (asked + before.written) * port.per_word)
     return Halt(word, edge, written, line, True), before
+
+
+@inlined
+def caught_up(port: Port, halts: Halts, word: int, written: float, edge: float) -> Halts:
+    """The memory serves `word` when it can be taken, from `edge` on, not before."""
+    before = halts[0]
+    line = max(edge, taken(port, halts, word, written)) - (word + written) * port.per_word
+    line = max(before.line, line)
+    return Halt(before.word, before.edge, before.written, line, before.there), halts[1]
 
 
 @inlined

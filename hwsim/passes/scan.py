@@ -3,13 +3,19 @@
 from typing import Any, NamedTuple
 
 from hwsim.passes.plan import QUEUED, SERIALIZED, Case, Row
-from hwsim.passes.port import NEXT, WRITTEN_NEXT, Halt, Halts, Port, halted, taken, taken_after
+from hwsim.passes.port import (
+    NEXT,
+    WRITTEN_NEXT,
+    Halt,
+    Halts,
+    Port,
+    caught_up,
+    halted,
+    taken,
+    taken_after,
+)
 from hwsim.passes.words import SHORTEST, Words, per_word, span
 from models.compiled import inlined
-
-PACKING = 2
-"""Words' worth of tiles that wait before the word that is packed, beside its own."""
-
 
 LONG = 1e18
 """Cycles beyond all times: of a memory that is never behind."""
@@ -49,6 +55,7 @@ def row_out(case: Case, halts: Halts, begin: Begin, written: float, row: Row) ->
     """When a row comes out of the queue behind the matvec unit."""
     word = begin.word + row.tiles * case.plan.in_proj.words + row.packets - 1
     issued = begin.edge + row.tiles * (case.plan.in_proj.cycles / case.plan.in_proj.tiles)
+    issued += row.packets * case.plan.starved
     issued = max(issued, taken(case.port, halts, word, written) + QUEUED)
     return issued + _to_row(case, row)
 
@@ -110,6 +117,7 @@ def _spilled(
     """
     d, u, w, port, count = case.d, case.u, case.w, case.port, case.net.heads
     several = per_word(u.state, w.width)
+    halts = _first_state(case, halts, begin)
     most = max(begin.written, begin.written + (count - 1) * w.state)
     if d.buffers > 1:
         waiting, left = d.buffers * w.state, d.buffers * heads.each
@@ -126,6 +134,17 @@ def _spilled(
         begun = max(x + heads.each, rest + case.plan.path + _last_beats(case))
         end = max(end, begun + (count - 1) * heads.apart)
     return end, halted(port, halts, last, most, end - left)
+
+
+@inlined
+def _first_state(case: Case, halts: Halts, begin: Begin) -> Halts:
+    """The same halts when the port comes to the first state: the memory has idled, where words
+    found no room or bursts hopped.
+    """
+    w, in_proj = case.w, case.plan.in_proj
+    word = begin.word + w.first * in_proj.words
+    multiplied = begin.edge + in_proj.cycles * w.first / w.in_tiles - in_proj.tail
+    return caught_up(case.port, halts, word, begin.written, multiplied)
 
 
 @inlined
@@ -165,33 +184,46 @@ def _one_buffer(case: Case, each: float) -> float:
 def _written_back(d: Any, u: Any, w: Words, port: Port, heads: int, each: float) -> float:
     """Cycles of a head, `each` if nothing waited, whose state goes back in bursts.
 
-    Of a burst, the master waits for the response; of those behind, it takes as many words as may be
-    outstanding, and what comes meanwhile waits in a queue and in the word that is packed.
+    Of a burst, the master waits for the response; of those behind, it takes as many as may be
+    outstanding, and what comes meanwhile waits in the word that is packed and the one before.
     """
-    bursts = 1 + (w.state - 1) / port.burst
-    answered = bursts * (d.latency + WRITTEN_NEXT) + (w.state - bursts) * port.per_word
-    packed = bursts * (per_word(u.state, w.width) + PACKING)
-    cycles = max(each, (each + answered) * port.share - packed)
-    if port.outstanding > 1 or (d.buffers > 1 and not d.naive):
-        return cycles
-    return cycles + _in_turns(d, u, w, port, heads, each, bursts)
+    burst, bursts = port.burst, 1 + (w.state - 1) / port.burst
+    latency, turns = d.latency + WRITTEN_NEXT, 0.0
+    answered = bursts * latency + (w.state - bursts) * port.per_word
+    if d.buffers == 1 and not d.naive:
+        answered *= max(0.0, 1 - port.outstanding / bursts)  # nothing waits for the last ones
+    if d.buffers == 1 or d.naive:
+        turns = _in_turns(d, u, w, port, heads if d.naive else 1, each, bursts)
+    packed = bursts * (2 * per_word(u.state, w.width) - 1)
+    cycles = (each + answered + turns) * port.share - packed
+    # Of a head, the first burst and the last are short: less time to answer the one before.
+    filled = burst * each / w.state
+    late = latency + (burst - 1) * port.per_word + turns / bursts - (port.outstanding - 2) * filled
+    if port.outstanding > 1 and bursts > 2 and 0 < late < filled:
+        each += late**2 / (2 * filled)
+    return max(each, cycles)
 
 
 @inlined
 def _in_turns(
     d: Any, u: Any, w: Words, port: Port, heads: int, each: float, bursts: float
 ) -> float:
-    """Cycles of a head in which a burst that is written waits for one that is read, of which there
-    is one at a time: words are read as far ahead as there is room, and when there is none, a burst
-    follows the scan.
+    """Cycles of a head in which bursts that are written wait for one that is read.
+
+    Words are read as far ahead as there is room, and when there is none, a burst follows the scan.
     """
     width, pace, served = w.width, each / w.state, port.burst * port.per_word
-    ahead = float(d.buffers * w.state_packet if d.buffers > 1 else SHORTEST * span(u.state, width))
-    ahead += (u.update + u.scan_quantize) * span(u.state, width) // per_word(u.state, width)
-    reads = w.state_packet / port.burst
-    following = reads * max(0.0, served + NEXT - ahead % port.burst * pace)
-    if d.buffers == 1:
+    beat = span(u.state, width)
+    ahead = float(d.buffers * w.state_packet if d.buffers > 1 else SHORTEST * beat)
+    ahead += (u.update + u.scan_quantize) * beat // per_word(u.state, width)
+    reads, asked = w.state_packet / port.burst, NEXT - ahead % port.burst * pace
+    following = reads * max(0.0, served + asked)
+    if port.outstanding > 1:
         return following
+    if ahead < port.burst:
+        # A beat that lies in two bursts: the one written waits for the next that is read.
+        through = d.latency + u.update + u.scan_quantize + QUEUED
+        return following + reads * (1 - 1 / beat) * max(0.0, through - max(served, -asked))
     # Ahead: a read is served while a burst is filled, whole or at a part's end.
     whole = max(0.0, bursts - 2)
     part = (w.state - whole * port.burst) / (bursts - whole)
@@ -199,5 +231,5 @@ def _in_turns(
     free = whole * max(0.0, served - port.burst * pace - idle)
     free += (bursts - whole) * max(0.0, served - part * pace - idle)
     gained = max(1.0, (bursts - reads) * port.burst)
-    share = min(1.0, ahead / gained / heads)
+    share = min(1.0, (ahead - port.burst) / gained / heads)
     return share * free + (1 - share) * following
