@@ -12,6 +12,7 @@ import numpy as np
 from hwsim import parts
 from hwsim.memory import MemoryModel
 from hwsim.netlist import Netlist
+from hwsim.parts.clock import run
 from hwsim.units.activate import ActivateTiming
 from hwsim.units.argmax import ArgmaxTiming
 from hwsim.units.conv1d import Conv1dTiming
@@ -35,6 +36,7 @@ from models.networks.stream import (
     spill_parts,
     token_packets,
 )
+from models.units.fetch import FetchConfig
 from models.units.hadamard import HadamardConfig
 from models.units.quantize import QuantizeConfig
 from models.units.spill import SpillConfig
@@ -82,14 +84,11 @@ def predict(
     count = prompt_tokens + new_tokens - 1
     read = [0] * count if tokens is None else list(tokens[:count])
     netlist = _accelerator(machine, prompt_tokens, read)
-    server, units = _server(memory), machine.units.counted
+    units = machine.units.counted
     counts = np.zeros((len(units), len(Activity)), np.int64)
-    edge, token_edges, events = parts.run(
-        netlist.machine(list(units)),
+    edge, token_edges, events = run(
+        netlist.machine(list(units), _server(memory), machine.port.outstanding),
         netlist.wires(),
-        server,
-        np.zeros((2, machine.port.outstanding, 2), np.int64),
-        np.zeros(2, np.int64),
         (netlist.names.index("sequence"), netlist.channels["tokens"]),
         counts,
         np.zeros((1024, 3), np.int64),
@@ -114,16 +113,13 @@ def predict(
     )
 
 
-def _server(memory: MemoryModel) -> parts.Integers:
-    """The memory as `hwsim.parts` has it."""
+def _server(memory: MemoryModel) -> list[int]:
+    """The memory as `hwsim.parts.memory` has it."""
     scale, cost = memory.rate.as_integer_ratio()
-    return np.array(
-        [
-            memory.latency, scale, cost, memory.refresh_interval, memory.refresh_cycles,
-            memory.outstanding, 0,
-        ],
-        np.int64,
-    )  # fmt: skip
+    return [
+        memory.latency, scale, cost, memory.refresh_interval, memory.refresh_cycles,
+        memory.outstanding, 0,
+    ]  # fmt: skip
 
 
 def _patience(memory: MemoryModel) -> int:
@@ -164,11 +160,8 @@ def _memory(net: Netlist, machine: MachineConfig, prompt_tokens: int, tokens: li
     fetch, port = machine.fetch, machine.port
     row, prefix, stream = row_packet(machine), prefix_packets(machine), token_packets(machine)
     rest = stream[len(prefix) :]
-    of_prompt = [packet.header(fetch) for packet in (row, *stream)]
-    later = [packet.header(fetch) for packet in (*prefix, row, *rest)]
-    packets, _ = net.table(*zip(*of_prompt, *later, strict=True))
-    targets = range(len(fetch.targets))
-    unpack, _ = net.table([*map(fetch.per_word, targets)], [*map(fetch.span, targets)])
+    packets, _ = net.table(*_headers(fetch, (row, *stream, *prefix, row, *rest)))
+    spans, _ = net.table([*map(fetch.span, range(len(fetch.targets)))])
     lengths = [sum(packet.words(fetch) for packet in each) for each in ([row], stream, prefix)]
     rows, _ = net.table([token * lengths[0] % port.burst_words for token in tokens])
 
@@ -199,7 +192,7 @@ def _memory(net: Netlist, machine: MachineConfig, prompt_tokens: int, tokens: li
         parts.FETCH,
         ["words"],
         [f"words of {target.name}" for target in fetch.targets],
-        [packets, len(of_prompt), prompt_tokens, unpack, len(targets)],
+        [packets, 1 + len(stream), prompt_tokens, spans, len(fetch.targets)],
         "fetch",
         sees=["reading"],
     )
@@ -216,6 +209,16 @@ def _memory(net: Netlist, machine: MachineConfig, prompt_tokens: int, tokens: li
     else:
         net.silent |= {"spills", "writes", "writing"}
         net.offered.add("memory behind reads")
+
+
+def _headers(fetch: FetchConfig, packets: Packets) -> parts.Integers:
+    """Columns of the packets: first target, places, second target, places, repeats."""
+    headers = {packet: packet.header(fetch) for packet in set(packets)}
+    columns = np.array([headers[packet] for packet in packets], np.int64).T
+    per_word = np.array([fetch.per_word(target) for target in range(len(fetch.targets))])
+    for target, beats in ((0, 1), (2, 3)):
+        columns[beats] = -(-columns[beats] // per_word[columns[target]])
+    return columns
 
 
 def _runs(packets: Packets, target: str) -> list[tuple[int, int]]:

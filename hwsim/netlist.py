@@ -97,10 +97,13 @@ class Netlist:
         """Of a word `beats`, in runs (beats, repeats) that begin with a word of their own."""
         self.add(parts.NARROW, [source], [out], [beats, *self.table(*zip(*runs, strict=True))])
 
-    def machine(self, units: Sequence[str] = ()) -> parts.Machine:
+    def machine(
+        self, units: Sequence[str] = (), memory: Sequence[int] = (), outstanding: int = 1
+    ) -> parts.Machine:
         """The parts as arrays; every channel must have one producer and one consumer.
 
-        `units` are those whose activities count, in the order of their numbers.
+        `units` are those whose activities count, in the order of their numbers; `memory` is as
+        `hwsim.parts.memory` has it, and a port of it has so many bursts `outstanding`.
         """
         sources, sinks = self.offered | self.silent, self.taken | self.silent
         for sides, constant in ((self.gives, sources), (self.takes, sinks)):
@@ -124,6 +127,9 @@ class Netlist:
                 [at for at, kind in enumerate(self.kinds) if kind in parts.REGISTERED]
             ),
             tables=np.array(self.tables),
+            memory=np.array(memory, np.int64),
+            bursts=np.zeros((2, outstanding, 2), np.int64),
+            reads=np.zeros(2, np.int64),
         )
 
     def wires(self) -> parts.Wires:

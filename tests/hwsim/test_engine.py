@@ -17,6 +17,8 @@ from hwsim import parts
 from hwsim.engine import _rotate, _server, predict
 from hwsim.memory import MemoryModel, Server
 from hwsim.netlist import Netlist
+from hwsim.parts import memory as of_memory
+from hwsim.parts import units
 from models.beats import STEP
 from models.checkpoints.reader import read_shape
 from models.design import Design
@@ -198,16 +200,16 @@ def test_compiled_memory_is_the_memory(seed):
         64, 200e6, latency=chance.randint(1, 200), fraction=chance.choice([1, fraction]),
         refresh_interval=interval, refresh_cycles=chance.randrange(interval) if interval else 0,
     )  # fmt: skip
-    server, memory, edge = Server(model), _server(model), 0
+    server, memory, edge = Server(model), np.array(_server(model)), 0
     for _ in range(200):
         edge += chance.choice([0, 1, 7, 500])
         beats = chance.randint(1, 64)
-        begin = parts.accept(memory, beats, edge)
-        arrivals = [parts.arrival(memory, begin, beat) for beat in range(beats)]
+        begin = of_memory.accept(memory, beats, edge)
+        arrivals = [of_memory.arrival(memory, begin, beat) for beat in range(beats)]
         assert arrivals == server.accept(beats, edge)
 
 
-_hadamard = njit(parts._hadamard.py_func)
+_hadamard = njit(units.hadamard.py_func)
 
 
 @pytest.mark.parametrize(("offer", "accept"), [(1, 1), (0.9, 0.8), (0.3, 0.9), (0.9, 0.3)])
