@@ -1,20 +1,11 @@
 """The scan of a layer: when its last tile is begun, and what the port waits for meanwhile."""
 
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 from hwsim.passes.plan import QUEUED, SERIALIZED, Case, Row
-from hwsim.passes.port import (
-    NEXT,
-    WRITTEN_NEXT,
-    Halt,
-    Halts,
-    Port,
-    caught_up,
-    halted,
-    taken,
-    taken_after,
-)
-from hwsim.passes.words import SHORTEST, Words, per_word, span
+from hwsim.passes.port import Halt, Halts, caught_up, halted, taken, taken_after
+from hwsim.passes.words import SHORTEST, per_word, span
+from hwsim.passes.written import alone, written_back
 from models.compiled import inlined
 
 LONG = 1e18
@@ -46,8 +37,10 @@ def heads_of(case: Case) -> Heads:
     each, d = max(case.plan.head, float(case.w.state)), case.d
     if not d.spilled:
         return Heads(each, 0.0)
-    each = _written_back(d, case.u, case.w, case.port, case.net.heads, each)
-    return Heads(each, _one_buffer(case, each) if d.buffers == 1 and not d.naive else 0.0)
+    if d.buffers == 1 and not d.naive:
+        each = alone(d, case.u, case.w, case.port, each)
+        return Heads(each, _one_buffer(case, each))
+    return Heads(written_back(case.net, d, case.u, case.w, case.port, each), 0.0)
 
 
 @inlined
@@ -169,67 +162,12 @@ def _one_buffer(case: Case, each: float) -> float:
     words = w.prefix + int(tiles * in_proj.words)
     multiplied = tiles * (in_proj.cycles / in_proj.tiles)
     freed = Halt(w.prefix, 0.0, 0.0, -LONG, True)
-    weights = taken_after(port, freed, words, 0.0, 0)
+    # Half a burst, the last one that is written, is served before those that are asked for then.
+    last = min(float(w.state), (port.burst + 1) / 2)
+    weights = taken_after(port, freed, words, last, 0)
+    if port.hops and words >> port.size >= (w.prefix >> port.size) + port.outstanding:
+        weights += last * (port.per_word - port.written)
     state = taken_after(port, freed, words + w.state_packet, float(w.state), 0)
-    x = (
-        max(multiplied, weights)
-        + _to_row(case, case.plan.ended)
-        + case.plan.path
-        + _last_beats(case)
-    )
+    x = max(multiplied, weights) + _to_row(case, case.plan.ended)
+    x += case.plan.path + _last_beats(case)
     return max(x, max(weights, multiplied - in_proj.tail) + each, state)
-
-
-@inlined
-def _written_back(d: Any, u: Any, w: Words, port: Port, heads: int, each: float) -> float:
-    """Cycles of a head, `each` if nothing waited, whose state goes back in bursts.
-
-    Of a burst, the master waits for the response; of those behind, it takes as many as may be
-    outstanding, and what comes meanwhile waits in the word that is packed and the one before.
-    """
-    burst, bursts = port.burst, 1 + (w.state - 1) / port.burst
-    latency, turns = d.latency + WRITTEN_NEXT, 0.0
-    answered = bursts * latency + (w.state - bursts) * port.per_word
-    if d.buffers == 1 and not d.naive:
-        answered *= max(0.0, 1 - port.outstanding / bursts)  # nothing waits for the last ones
-    if d.buffers == 1 or d.naive:
-        turns = _in_turns(d, u, w, port, heads if d.naive else 1, each, bursts)
-    packed = bursts * (2 * per_word(u.state, w.width) - 1)
-    cycles = (each + answered + turns) * port.share - packed
-    # Of a head, the first burst and the last are short: less time to answer the one before.
-    filled = burst * each / w.state
-    late = latency + (burst - 1) * port.per_word + turns / bursts - (port.outstanding - 2) * filled
-    if port.outstanding > 1 and bursts > 2 and 0 < late < filled:
-        each += late**2 / (2 * filled)
-    return max(each, cycles)
-
-
-@inlined
-def _in_turns(
-    d: Any, u: Any, w: Words, port: Port, heads: int, each: float, bursts: float
-) -> float:
-    """Cycles of a head in which bursts that are written wait for one that is read.
-
-    Words are read as far ahead as there is room, and when there is none, a burst follows the scan.
-    """
-    width, pace, served = w.width, each / w.state, port.burst * port.per_word
-    beat = span(u.state, width)
-    ahead = float(d.buffers * w.state_packet if d.buffers > 1 else SHORTEST * beat)
-    ahead += (u.update + u.scan_quantize) * beat // per_word(u.state, width)
-    reads, asked = w.state_packet / port.burst, NEXT - ahead % port.burst * pace
-    following = reads * max(0.0, served + asked)
-    if port.outstanding > 1:
-        return following
-    if ahead < port.burst:
-        # A beat that lies in two bursts: the one written waits for the next that is read.
-        through = d.latency + u.update + u.scan_quantize + QUEUED
-        return following + reads * (1 - 1 / beat) * max(0.0, through - max(served, -asked))
-    # Ahead: a read is served while a burst is filled, whole or at a part's end.
-    whole = max(0.0, bursts - 2)
-    part = (w.state - whole * port.burst) / (bursts - whole)
-    idle = WRITTEN_NEXT + d.latency
-    free = whole * max(0.0, served - port.burst * pace - idle)
-    free += (bursts - whole) * max(0.0, served - part * pace - idle)
-    gained = max(1.0, (bursts - reads) * port.burst)
-    share = min(1.0, (ahead - port.burst) / gained / heads)
-    return share * free + (1 - share) * following

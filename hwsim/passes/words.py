@@ -50,14 +50,17 @@ class Words(NamedTuple):
 
 @inlined
 def up(count: int, size: int) -> int:
-    """Quotient, rounded up."""
-    return (count + size - 1) // size
+    """Quotient, rounded up.
+
+    Processors divide floating point faster than integers: exact below 2**53.
+    """
+    return int((count + size - 1) / size)
 
 
 @inlined
 def per_word(bits: int, width: int) -> int:
     """Beats of so many bits in a word, at least one."""
-    return max(1, width // bits)
+    return max(1, int(width / bits))
 
 
 @inlined

@@ -69,6 +69,10 @@ USUAL = {
         "state": {"placement": "memory", "buffers": 1},
         "order": "naive",
     },
+    "weights behind a state that is written": {
+        "memory": {"port_bits": 256, "burst": 64, "outstanding": 1, "prefetch": 64},
+        "state": {"placement": "memory", "buffers": 1},
+    },
     "rotation": {"precision": {"weight_bits": 4, "hadamard": True}},
 }
 
@@ -99,6 +103,7 @@ NEAR = {
     "state behind weights that found no room": 0.004,
     "many written bursts between those read": 0.004,
     "written bursts wait for those read": 0.012,
+    "weights behind a state that is written": 0.003,
 }
 """Largest errors where they are larger than that of the others, 0.03 %."""
 
