@@ -204,8 +204,8 @@ def clock(
 ) -> None:
     """Place and route each unit on an ECP5: the clock that it reaches, and its slowest path.
 
-    Of a small design; a minute or so for each unit. Yosys and nextpnr, in their places beside
-    puffadder, map each unit alone to the chip of the board ULX3S-85F.
+    Yosys and nextpnr map each unit alone to the chip of the board ULX3S-85F: a few seconds for a
+    small unit, a minute or two for a large one, and none for one that the chip does not hold.
 
     Example: **puffadder clock bundled ecp5 --unit norm --unit residual**
     """

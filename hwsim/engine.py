@@ -212,7 +212,9 @@ def _memory(net: Netlist, machine: MachineConfig, prompt_tokens: int, tokens: li
 
 
 def _headers(fetch: FetchConfig, packets: Packets) -> parts.Integers:
-    """Columns of the packets: first target, places, second target, places, repeats."""
+    """Of each packet, int (5, packets): first target, its places, second target, its places, and
+    repeats. A place is a word's beats, or a beat of several words.
+    """
     headers = {packet: packet.header(fetch) for packet in set(packets)}
     columns = np.array([headers[packet] for packet in packets], np.int64).T
     per_word = np.array([fetch.per_word(target) for target in range(len(fetch.targets))])

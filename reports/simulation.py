@@ -45,8 +45,8 @@ public_flat_rw -module "{top}" -var "activity"
 """
 COMPILER = ["--no-public-flat-rw", "--build-jobs", "2"]
 LARGE = 8 * 2**20
-"""Characters of Verilog from which on C++ is not optimized: of 19 million, that took over an hour,
-and without it a quarter of one, with 70 clock cycles a second."""
+"""Characters of Verilog from which on C++ is not optimized, which would take longest: 19 million
+are a quarter of an hour in the making, and then go through 70 clock cycles a second."""
 OVERRIDES = ("WAVES", "GUI")
 """Environment variables by which cocotb would change how a simulation is built and run."""
 UNFINISHED = "unfinished-"

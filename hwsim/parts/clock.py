@@ -16,11 +16,10 @@ from hwsim.parts import (
     pipelines,
     routing,
     scan,
+    sequence,
     units,
     words,
 )
-from hwsim.parts.sequence import DONE
-from hwsim.parts.sequence import sequence as step_sequence
 from models.compiled import compiled, inlined
 
 
@@ -102,7 +101,7 @@ def _step(each: int, m: Machine, w: Wires, edge: int) -> int:
         return memory.reader(io, p, s, w, m.memory, m.bursts[0], m.reads, edge)
     if kind == parts.WRITER:
         return memory.writer(io, p, s, w, m.memory, m.bursts[1], m.tables, edge)
-    return step_sequence(io, p, s, w, m.tables, m.reads, edge)
+    return sequence.sequence(io, p, s, w, m.tables, m.reads, edge)
 
 
 @inlined
@@ -130,10 +129,10 @@ def run(
     activity) where an activity begins while token `watched` is computed.
     """
     m, w = unowned(m), unowned(w)
-    sequence, tokens = ends
+    sequencer, tokens = ends
     activities = np.zeros(len(counts), np.int64)
     shown = np.full(len(counts), -1, np.int64)
-    token_edges = np.zeros(m.p[sequence, 0], np.int64)
+    token_edges = np.zeros(m.p[sequencer, 0], np.int64)
     through = moved = edge = used = 0
     while edge - moved < patience:
         for each in m.offering:
@@ -157,7 +156,7 @@ def run(
         if w.valid[tokens] and w.ready[tokens]:
             token_edges[through] = edge
             through += 1
-        if m.s[sequence, DONE]:
+        if m.s[sequencer, sequence.DONE]:
             return edge, token_edges, events[:used]
         for unit in range(len(counts)):
             counts[unit, activities[unit]] += 1
