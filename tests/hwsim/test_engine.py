@@ -14,7 +14,8 @@ from codegen.designs import find_design
 from codegen.image import network_image
 from codegen.verilog import to_verilog
 from hwsim import parts
-from hwsim.engine import _rotate, _server, predict
+from hwsim.core import rotate
+from hwsim.engine import _server, predict
 from hwsim.memory import MemoryModel, Server
 from hwsim.netlist import Netlist
 from hwsim.parts import memory as of_memory
@@ -221,7 +222,7 @@ def test_a_hadamard_unit_is_followed_edge_by_edge(width, lanes, offer, accept):
     """Whenever beats are offered and taken, it takes and hands over as the hardware does."""
     config = HadamardConfig(Fixed(8), Fixed(8), width, lanes)
     net = Netlist()
-    _rotate(net, config, STEP.pack(port=[0], beats=[1]))
+    rotate(net, config, STEP.pack(port=[0], beats=[1]))
     part = net.kinds.index(parts.HADAMARD)
     constants, tables = np.array(net.constants[part]), np.array(net.tables)
     channels, registers = np.array([0, 1]), np.zeros(parts.REGISTERS, np.int64)
