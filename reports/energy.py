@@ -5,8 +5,10 @@ from typing import Any
 
 from hwsim.devices import Device
 from hwsim.energy import Energy, coefficients, joules_on, work_of
-from hwsim.logic import logic, total
+from hwsim.logic import total
+from hwsim.logic.calibration import Calibration
 from models.networks.machine import MachineConfig
+from reports.unit_logic import unit_logic
 
 
 def design_energy(
@@ -15,10 +17,11 @@ def design_energy(
     cycles: float,
     clock_hz: float,
     moved_bytes: float,
+    calibration: Calibration | None = None,
 ) -> Energy:
     """Energy of a token of `cycles` that reads and writes `moved_bytes` of memory."""
-    design, registers = machine.design, total(logic(machine, device.family)).ff
-    spilled = design.state.placement == "memory"
+    design, units = machine.design, unit_logic(machine, device, calibration).units
+    registers, spilled = total(units).ff, design.state.placement == "memory"
     work = work_of(
         machine.shape, design.precision, spilled, cycles, clock_hz, moved_bytes, registers
     )

@@ -8,6 +8,7 @@ from typing import Literal
 from codegen.designs import find_design
 from codegen.files import finite
 from hwsim.devices import Device, device_of, memory_of
+from hwsim.energy import Energy
 from hwsim.engine import predict
 from hwsim.logic.calibration import Calibration, read_calibration
 from hwsim.memory import MemoryModel
@@ -169,7 +170,7 @@ def estimate_network(
         device=device,
         shape=shape,
         tokens=tokens,
-        numbers=_numbers(machine, device, memory, cycles, basis),
+        numbers=_numbers(machine, device, memory, cycles, basis, calibration),
         bounds=bounds,
         units=units,
         on_chip_bits={name: each.total_bits for name, each in memories(machine).items()},
@@ -226,6 +227,7 @@ def _numbers(
     memory: MemoryModel,
     cycles: float,
     basis: str,
+    calibration: Calibration | None,
 ) -> dict[str, Number]:
     design, size = machine.design, machine.fetch.port_bits // 8
     reads, writes = traffic(machine)
@@ -247,14 +249,13 @@ def _numbers(
         if design.clock_hz is None:
             keys["clock_hz"] = "clock_hz"
         numbers |= {name: _sourced(numbers[name], device, key) for name, key in keys.items()}
-        numbers |= _energy(machine, device, memory, cycles, (reads + writes) * size)
+        moved = (reads + writes) * size
+        energy = design_energy(machine, device, cycles, memory.clock_hz, moved, calibration)
+        numbers |= _energy(energy, device)
     return numbers
 
 
-def _energy(
-    machine: MachineConfig, device: Device, memory: MemoryModel, cycles: float, moved: float
-) -> dict[str, Number]:
-    energy = design_energy(machine, device, cycles, memory.clock_hz, moved)
+def _energy(energy: Energy, device: Device) -> dict[str, Number]:
     return {
         "joules_per_token": Number(
             float(energy.total), "J", "modelled", energy_basis(energy, device)

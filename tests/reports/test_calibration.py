@@ -10,6 +10,7 @@ from hwsim.logic.calibration import read_calibration
 from models.errors import InputError
 from models.networks.machine import machine_config
 from reports.calibration import WAY_OUT, calibrate, read_utilization
+from reports.energy import design_energy
 from reports.estimate import estimate, shape_of
 
 FLAT = """\
@@ -69,8 +70,26 @@ def test_factors_are_kept_and_estimates_use_them(tmp_path):
     assert factors.source == "utilization.rpt, bundled on design tiny"
     assert "12,345" in told
     assert f"{before.lut:,}" in told
-    after = total(estimate("bundled", "tiny", ("device=zcu104",), calibration=out).logic.units)
-    assert after.lut == pytest.approx(12345, abs=30)
+    after = estimate("bundled", "tiny", ("device=zcu104",), calibration=out)
+    assert total(after.logic.units).lut == pytest.approx(12345, abs=30)
+
+    plain = estimate("bundled", "tiny", ("device=zcu104",))
+    clocked = energy_of(plain, factors).clock - energy_of(plain).clock
+    assert energy_of(plain, factors).clock == pytest.approx(
+        energy_of(plain).clock * factors.ff, rel=1e-3
+    )
+    assert joules(after) - joules(plain) == pytest.approx(clocked)
+
+
+def energy_of(estimated, calibration=None):
+    """Energy of a token that moves nothing."""
+    machine = machine_config(estimated.shape, estimated.design)
+    cycles, clock = (estimated.numbers[name].value for name in ("cycles_per_token", "clock_hz"))
+    return design_energy(machine, estimated.device, cycles, clock, 0.0, calibration)
+
+
+def joules(estimated):
+    return estimated.numbers["joules_per_token"].value
 
 
 @pytest.mark.parametrize(
