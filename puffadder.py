@@ -278,6 +278,36 @@ def explore(
 
 
 @app.command()
+def why(
+    space: Annotated[str, typer.Argument(help="As for `explore`.")],
+    values: Annotated[
+        list[str] | None, typer.Argument(help="Values of the space's knobs: `lanes=4`.")
+    ] = None,
+    out: Annotated[
+        Path, typer.Option(help="Folder of what `explore` has found, or will find.")
+    ] = Path("build/explore"),
+    workers: Annotated[
+        int | None, typer.Option(min=1, help="Processes. [default: as many as there are cores]")
+    ] = None,
+    quiet: Quiet = False,
+    as_json: AsJson = False,
+) -> None:
+    """Tell why designs of a space are, or are not, on its front.
+
+    Of all points that have the given values: how many are on the front and how many each rule,
+    constraint or better design removes; and the point that comes nearest, with its measures, what
+    it does not keep, and which point of the front is as good in every objective. The front is that
+    of `puffadder explore`, and is computed first where its folder does not have it.
+
+    Example: **puffadder why vck190 matvec.rows=64 state.placement=chip**
+    """
+    from reports.explore import why as why_not
+
+    told = why_not(space, values or (), out, workers=workers, show=_told(quiet))
+    typer.echo(told.to_json() if as_json else told.to_text())
+
+
+@app.command()
 def layer(
     model: Model = "bundled",
     design: Annotated[

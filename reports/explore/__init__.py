@@ -1,28 +1,36 @@
 """Exploration: the best designs of a space of millions, and how far each stage can be believed."""
 
 import json
-import os
 import time
 from dataclasses import replace
 from pathlib import Path
 
 from codegen.files import fresh_folder, write_whole
-from reports.explore.divergence import with_divergences
+from reports.explore.answer import Answer, why
 from reports.explore.document import made_by, to_json, winner_file
 from reports.explore.exploration import Exploration
-from reports.explore.gather import gather
+from reports.explore.gather import require_any
 from reports.explore.outputs import design_file, to_csv, to_text
 from reports.explore.plan import plan_of
-from reports.explore.screening import screen_grid
-from reports.explore.search import search_plan
 from reports.explore.sensitivity import turn_knobs
 from reports.explore.space import Space, find_space
 from reports.explore.stages import Stage, engine_stage, verilator_stage, yosys_stage
 from reports.explore.store import Store, open_store
+from reports.explore.visit import visit
 from reports.inputs import Show, unheard
 
 RESULTS = ("front.csv", "explore.html", "explore.json", "winner.yaml")
-__all__ = ["Exploration", "Space", "explore", "find_space", "to_csv", "to_json", "to_text"]
+__all__ = [
+    "Answer",
+    "Exploration",
+    "Space",
+    "explore",
+    "find_space",
+    "to_csv",
+    "to_json",
+    "to_text",
+    "why",
+]
 
 
 def explore(
@@ -50,15 +58,10 @@ def explore(
     start = time.monotonic()
     plan = plan_of(find_space(space) if isinstance(space, str) else space)
     out.mkdir(parents=True, exist_ok=True)
-    cores = os.cpu_count() or 1
     with open_store(out / "results.sqlite", plan.version) as store:
-        plan = with_divergences(plan, store, show)
-        if plan.space.search.method == "nsga2":
-            computed = search_plan(plan, store, show)
-        else:
-            processes = cores if workers is None else workers
-            computed = screen_grid(plan, store, processes, scheduler, show)
-        found = Exploration(plan, gather(plan, store.screened(plan.key)))
+        plan, points, computed = visit(plan, store, workers, scheduler, show)
+        require_any(plan, points)
+        found = Exploration(plan, points)
         found = _verified(found, store, show)
     turned = {p.id: turn_knobs(plan, p) for p in found.winners.values()}
     run = {"seconds": time.monotonic() - start, "computed": computed}

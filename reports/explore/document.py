@@ -15,14 +15,13 @@ from reports.explore.exploration import Exploration, broken, command, measured
 from reports.explore.gather import Point
 from reports.explore.knobs import Knobs, overrides
 from reports.explore.outputs import design_file
-from reports.explore.plan import Plan
 from reports.explore.screen import NAMES
 
 VERSION = 1
 
 
 def document(found: Exploration) -> dict[str, Any]:
-    plan, winners, knobs = found.plan, found.winners, _knobs(found.plan)
+    plan, winners, knobs = found.plan, found.winners, found.plan.varied
     known = [name for name in NAMES if any(name in point.measures for point in found.points)]
     reasons = list(found.found.counts)
     boards = {grid.device.name: grid.device for grid in plan.grids if grid.device}
@@ -65,19 +64,13 @@ def made_by(found: Exploration) -> str:
     return f"puffadder explore {shlex.quote(' '.join(found.plan.space.name.split()))}"
 
 
-def _knobs(plan: Plan) -> Knobs:
-    """The values of each knob that the space names, the board's among them."""
-    boards = list(dict.fromkeys(grid.base.device for grid in plan.grids))
-    return plan.turned({"device": boards} | plan.knobs)
-
-
 def _chosen(knobs: Knobs, point: Point) -> list[int]:
     """The index of the value of each knob that a point has."""
     return [values.index(point.knobs[key]) for key, values in knobs.items()]
 
 
 def _space(found: Exploration) -> dict[str, Any]:
-    plan, knobs = found.plan, _knobs(found.plan)
+    plan, knobs = found.plan, found.plan.varied
     return {
         "networks": list(plan.space.networks),
         "base": plan.space.base,
@@ -124,7 +117,7 @@ def _point(found: Exploration, point: Point) -> dict[str, Any]:
         "network": point.grid.network,
         "number": point.number,
         "knobs": point.knobs,
-        "chosen": _chosen(_knobs(found.plan), point),
+        "chosen": _chosen(found.plan.varied, point),
         "measures": point.measures,
         "engine": looked
         and {

@@ -13,6 +13,8 @@ from reports.explore.stages import Stage
 
 ENGINE = {"tokens_per_second": "tokens_per_second", "cycles_per_token": "cycles"}
 """Measures that the engine finds, too, by its names."""
+Engine = dict[str, dict[str, Any]]
+"""What the engine says of the points that it looked at, by their names."""
 SLIGHT = 0.01
 """Relative difference for which no other objective is given up."""
 
@@ -29,7 +31,7 @@ class Exploration:
     plan: Plan
     found: Found
     stages: tuple[Stage, ...] = ()
-    engine: dict[str, dict[str, Any]] = field(default_factory=dict)
+    engine: Engine = field(default_factory=dict)
     sensitivity: dict[str, dict[str, list[dict[str, Any]]]] = field(default_factory=dict)
     run: dict[str, Any] = field(default_factory=dict)
 
@@ -63,7 +65,7 @@ class Exploration:
         return found
 
 
-def best(plan: Plan, points: list[Point], engine: dict[str, dict[str, Any]]) -> Point:
+def best(plan: Plan, points: list[Point], engine: Engine) -> Point:
     """Of the points that the engine looked at and that keep all constraints with what it says, the
     best by the first objective; of those that are as good but for SLIGHT, the best by the next, and
     so on. Where there is none, of the points that the engine did not look at; at last of all.
@@ -79,7 +81,7 @@ def best(plan: Plan, points: list[Point], engine: dict[str, dict[str, Any]]) -> 
     return left[0]
 
 
-def broken(plan: Plan, point: Point, engine: dict[str, dict[str, Any]]) -> list[str]:
+def broken(plan: Plan, point: Point, engine: Engine) -> list[str]:
     """Constraints that a point does not keep with what the engine says of it."""
     return [
         each.text
@@ -88,7 +90,7 @@ def broken(plan: Plan, point: Point, engine: dict[str, dict[str, Any]]) -> list[
     ]
 
 
-def measured(point: Point, name: str, engine: dict[str, dict[str, Any]]) -> float:
+def measured(point: Point, name: str, engine: Engine) -> float:
     """A measure of a point: as the engine says, where it says anything."""
     if name in ENGINE and point.id in engine:
         return float(engine[point.id][ENGINE[name]])

@@ -90,7 +90,7 @@ class _Rows:
 
 
 def gather(plan: Plan, pieces: Iterable[tuple[int, str, Screened]]) -> Found:
-    """Raises InputError when no point is left, with the rule that removes the last ones."""
+    """What became of a plan's points, from what became of its pieces."""
     counts: Counter[Reason] = Counter()
     parts: dict[str, list[tuple[int, np.ndarray, Values]]] = {}
     sample, reasons = [], []
@@ -106,8 +106,6 @@ def gather(plan: Plan, pieces: Iterable[tuple[int, str, Screened]]) -> Found:
     for network, some in parts.items():
         rows = _Rows.of(some)
         fronts[network] = rows.points(plan, _merged(plan, rows, counts))
-    if not counts[ON_FRONT]:
-        raise _nothing_left(plan, counts)
     kept = {point.id for points in fronts.values() for point in points}
     rows = _Rows.of(sample)
     every = -(-len(reasons) // SAMPLE) or 1
@@ -116,7 +114,7 @@ def gather(plan: Plan, pieces: Iterable[tuple[int, str, Screened]]) -> Found:
         (point, BEATEN if reason == ON_FRONT and point.id not in kept else reason)
         for point, reason in zip(shown, reasons[::every], strict=True)
     ]
-    return Found(fronts, _in_order(plan, counts), told)
+    return Found(fronts, in_order(plan, counts), told)
 
 
 def _merged(plan: Plan, rows: _Rows, counts: Counter[Reason]) -> np.ndarray:
@@ -130,7 +128,7 @@ def _merged(plan: Plan, rows: _Rows, counts: Counter[Reason]) -> np.ndarray:
     return kept[np.lexsort(of_objectives[kept].T[::-1])]
 
 
-def _in_order(plan: Plan, counts: Counter[Reason]) -> dict[Reason, int]:
+def in_order(plan: Plan, counts: Counter[Reason]) -> dict[Reason, int]:
     """As points are judged, backwards: from the front to those that are no other design."""
     texts = [constraint.text for constraint in plan.constraints]
 
@@ -141,12 +139,15 @@ def _in_order(plan: Plan, counts: Counter[Reason]) -> dict[Reason, int]:
     return {reason: counts[reason] for reason in sorted(counts, key=rank) if counts[reason]}
 
 
-def _nothing_left(plan: Plan, counts: Counter[Reason]) -> InputError:
-    """What removed the last points: of the reasons, the one that is looked at last."""
-    last, points = next(
-        iter(_in_order(plan, counts - Counter({UNVISITED: counts[UNVISITED]})).items())
-    )
-    return InputError(
+def require_any(plan: Plan, found: Found) -> None:
+    """Raises InputError when no point is left, with the rule that removes the last ones: of the
+    reasons, the one that is looked at last.
+    """
+    if any(found.fronts.values()):
+        return
+    visited = {reason: points for reason, points in found.counts.items() if reason != UNVISITED}
+    last, points = next(iter(visited.items()))
+    raise InputError(
         f"space {plan.space.name}:",
         f"at least one of {plan.points:,} points must be left, not none: "
         f"{last.text!r} removes the last {points:,}",

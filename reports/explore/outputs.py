@@ -8,9 +8,17 @@ import yaml
 from hwsim.measures import MEASURES
 from models.design import Design
 from models.precision import NAMED
-from reports.explore.exploration import ENGINE, Exploration, broken, command, measured
+from reports.explore.exploration import (
+    ENGINE,
+    Engine,
+    Exploration,
+    broken,
+    command,
+    measured,
+)
 from reports.explore.gather import Point
 from reports.explore.knobs import overrides, text_of
+from reports.explore.plan import Plan
 
 LISTED = 10
 """Designs of a front that are told on the terminal."""
@@ -46,7 +54,7 @@ def to_text(found: Exploration) -> str:
     ]
     for network, points in found.found.fronts.items():
         lines += ["", f"front for {network}: {len(points)} designs, best first"]
-        lines += _rows(found, points[:LISTED])
+        lines += rows(found.plan, points[:LISTED], found.engine)
     lines += ["", *(stage.to_text() for stage in found.stages)]
     for network, point in found.winners.items():
         rate = measured(point, "tokens_per_second", found.engine)
@@ -69,10 +77,11 @@ def design_file(design: Design, made_by: str) -> str:
     return f"# Found by `{made_by}`.\n{body}"
 
 
-def _rows(found: Exploration, points: list[Point]) -> list[str]:
-    names = found.plan.objectives
-    rows = ["".join(f"{name:>20}" for name in names) + "  knobs"]
+def rows(plan: Plan, points: list[Point], engine: Engine) -> list[str]:
+    """A table of points for the terminal: the objectives, and the knobs as arguments."""
+    names = plan.objectives
+    table = ["".join(f"{name:>20}" for name in names) + "  knobs"]
     for point in points:
-        values = "".join(f"{measured(point, name, found.engine):20,.3f}" for name in names)
-        rows.append(f"{values}  {' '.join(overrides(found.plan.turned(point.knobs)))}")
-    return rows
+        values = "".join(f"{measured(point, name, engine):20,.3f}" for name in names)
+        table.append(f"{values}  {' '.join(overrides(plan.turned(point.knobs)))}")
+    return table

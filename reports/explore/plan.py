@@ -42,6 +42,12 @@ class Plan:
     def objectives(self) -> tuple[str, ...]:
         return self.space.objectives
 
+    @property
+    def varied(self) -> Knobs:
+        """The values of each knob that the space names, the board's among them."""
+        boards = list(dict.fromkeys(grid.base.device for grid in self.grids))
+        return self.turned({"device": boards} | self.knobs)
+
     def turned(self, knobs: dict[str, Any]) -> dict[str, Any]:
         """Of a point's knobs, those that the base does not have in itself."""
         return {key: knobs[key] for key in knobs if key in self.space.knobs}
