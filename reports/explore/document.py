@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from codegen.files import finite
-from hwsim.devices import Device, memory_of
+from hwsim.devices import Device, memory_on
 from hwsim.energy import joules_on, work_of
 from hwsim.logic import logic
 from hwsim.measures import MEASURES, OF_BOARD
@@ -134,7 +134,7 @@ def _closed_form(found: Exploration) -> dict[str, Any]:
 
 def _winner(found: Exploration, point: Point) -> dict[str, Any]:
     looked, design, grid = found.engine.get(point.id, {}), point.design, point.grid
-    memory = memory_of(design)
+    memory = memory_on(grid.device, design)
     rate = measured(point, "tokens_per_second", found.engine)
     return _point(found, point) | {
         "design": design.model_dump(mode="json"),
@@ -153,7 +153,7 @@ def _winner(found: Exploration, point: Point) -> dict[str, Any]:
         "resources": {"units": _units(point), "memories": looked.get("memories", {})},
         "energy": _energy(point),
         "roofline": {
-            "macs_per_token": grid.shape.macs_per_token,
+            "macs_per_token": grid.shape.products_per_token,
             "bytes_per_token": point.measures["bytes_per_token"],
             "peak_macs_per_s": design.matvec.rows * design.matvec.columns * memory.clock_hz,
             "bandwidth": memory.bandwidth,
@@ -185,11 +185,10 @@ def _energy(point: Point) -> dict[str, float]:
     grid, design = point.grid, point.design
     if grid.device is None or grid.device.static_w is None:
         return {}
-    measures = point.measures
+    measures, clock_hz = point.measures, memory_on(grid.device, design).clock_hz
     work = work_of(
         grid.shape, design.precision, design.state.placement == "memory",
-        measures["cycles_per_token"], memory_of(design).clock_hz, measures["bytes_per_token"],
-        measures["ff"],
+        measures["cycles_per_token"], clock_hz, measures["bytes_per_token"], measures["ff"],
     )  # fmt: skip
     energy = joules_on(grid.device, work)
     parts = ("compute", "clock", "on_chip", "off_chip", "static")

@@ -101,7 +101,9 @@ def _roofline(winner: Told) -> Html:
 
 def _roof(winner: Told) -> Roof:
     line, name = winner["roofline"], winner["board"] or "a plain memory"
-    return Roof(f"port and units, {name}", line["bandwidth"], line["peak_macs_per_s"], "series-4")
+    return Roof(
+        f"port and multipliers, {name}", line["bandwidth"], line["peak_macs_per_s"], "series-4"
+    )
 
 
 def _reached(winner: Told) -> Point:
@@ -117,14 +119,14 @@ def _bound(winner: Told, figure: Html | None) -> Html:
         f"the winner reaches {reached.rate / _roof(winner).at(reached.intensity):.1%} of its roof"
     )
     note = (
-        f"The port sustains {line['bandwidth'] / 1e9:.3g} GB/s, the units do at most "
+        f"The port sustains {line['bandwidth'] / 1e9:.3g} GB/s, the multipliers do at most "
         f"{line['peak_macs_per_s'] / 1e9:,.4g} G multiply-adds/s at {line['clock_hz'] / 1e6:g} MHz."
     )
     if bounds := winner["bounds"]:
         largest = max(bounds, key=lambda name: float(bounds[name]))
         total = winner["cycles"]["total"]
         alone = ", ".join(f"{BOUNDS[name]} {share(bounds[name], total)}" for name in bounds)
-        title = f"{BOUNDS[largest]} bounds it: {title}"
+        title = f"bound by {BOUNDS[largest]}: {title}"
         note += f" Of a token's {total:,.0f} cycles, each needs alone: {alone}."
     if breaks := winner["breaks"]:
         note += f" With what the engine says, it does not keep {', '.join(breaks)}."

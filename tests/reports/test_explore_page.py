@@ -69,7 +69,7 @@ def test_its_numbers_are_the_explorations(told):
     for shown in (
         f"{best['measures']['lut']:,.0f} of 60,000 allowed",
         "engine at most 0.41% off; Verilator equal, code for code",
-        "The memory port bounds it",
+        "Bound by the memory port",
         "busy in 97% of the cycles",
         "A token takes 650 mJ, 46% of it static",
         "tokens per second of mamba2-2.7b, by the engine",

@@ -287,3 +287,34 @@ def test_a_search_ends_when_all_points_were_met(tmp_path):
     few = {"device": ["vck190"], "lanes": [2, 4]}
     found = explore(small(knobs=few, constraints=[], search=search), tmp_path, workers=1)
     assert found.looked_at == found.plan.points == 2
+
+
+def test_no_winner_is_above_its_roof(tmp_path):
+    """One that its multipliers bind, which do the products of the matrices alone."""
+    knobs = {"device": ["u280"], "matvec.rows": [4], "memory.port_bits": [512]}
+    explore(small(base="tiny", knobs=knobs), tmp_path, workers=1)
+    (winner,) = json.loads((tmp_path / "explore.json").read_text())["winners"]
+    line = winner["roofline"]
+    rate = line["macs_per_token"] * line["tokens_per_second"]
+    assert 0.9 * line["peak_macs_per_s"] < rate <= line["peak_macs_per_s"]
+    assert line["bytes_per_token"] * line["tokens_per_second"] <= line["bandwidth"]
+
+
+def test_the_winners_energy_is_that_of_its_measures(tmp_path):
+    knobs = {"device": ["u280"], "state.placement": ["memory"]}
+    explore(small(base="tiny", knobs=knobs), tmp_path, workers=1)
+    (winner,) = json.loads((tmp_path / "explore.json").read_text())["winners"]
+    joules = winner["measures"]["joules_per_token"]
+    assert sum(winner["energy"].values()) == pytest.approx(joules)
+
+
+def test_another_board_is_judged_as_that_board(tmp_path):
+    knobs = {"device": ["u280", "ulx3s-85f"], "lanes": [4]}
+    found = explore(small(base="tiny", knobs=knobs, constraints=[]), tmp_path, workers=1)
+    (turned,) = found.sensitivity.values()
+    rates = {row["value"]: row["measures"]["tokens_per_second"] for row in turned["device"]}
+    alone = [small(base="tiny", knobs={"device": [board]}, constraints=[]) for board in rates]
+    for space, (board, rate) in zip(alone, rates.items(), strict=True):
+        (point,) = explore(space, tmp_path / board, workers=1).points
+        assert rate == point.measures["tokens_per_second"]
+    assert len(set(rates.values())) == 2
