@@ -265,12 +265,20 @@ def device_of(design: Design) -> Device | None:
 
 
 def memory_of(design: Design) -> MemoryModel:
-    """The memory behind a design's ports: its board's at its clock.
+    """The memory behind a design's ports: its board's at its clock; see `memory_on`.
+
+    Raises InputError when there is no such board, or when it has no such ports.
+    """
+    return memory_on(device_of(design), design)
+
+
+def memory_on(device: Device | None, design: Design) -> MemoryModel:
+    """The memory behind a design's ports on a board.
 
     Without a board, one is assumed that answers after LATENCY cycles with a word in each. Raises
-    InputError when there is no such board, or when it has no such ports.
+    InputError when the board has no such ports.
     """
-    device, port = device_of(design), design.memory
+    port = design.memory
     if device is None:
         return MemoryModel(port.word_bits, design.clock_hz or CLOCK_HZ, LATENCY)
     if design.state.placement == "memory" and not device.memory.writable:

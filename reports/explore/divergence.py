@@ -1,10 +1,12 @@
 """Divergence: how far each precision of a space takes a checkpoint from its float network."""
 
-from dataclasses import replace
+from dataclasses import asdict, replace
+from hashlib import sha256
 
 import numpy as np
 
 from models.checkpoints.integers import tensors_hash
+from models.formats import Codes
 from models.networks import metrics
 from models.networks.mamba2 import Network, compiled
 from models.networks.oracle import mamba2 as oracle
@@ -38,7 +40,7 @@ def with_divergences(plan: Plan, store: Store, show: Show) -> Plan:
 def _of_grid(grid: Grid, how: AccuracyOf, store: Store, show: Show) -> tuple[float, ...]:
     parameters = find_model(grid.network)
     recipe = find_recipe(how.recipe).model_dump(mode="json")
-    about = [tensors_hash(parameters), recipe, how.window, how.sequences]
+    about = [asdict(parameters.shape), tensors_hash(parameters), recipe, *_texts(parameters, how)]
     found = []
     for precision in grid.precisions:
         key = digest([*about, precision.model_dump(mode="json")])
@@ -50,13 +52,25 @@ def _of_grid(grid: Grid, how: AccuracyOf, store: Store, show: Show) -> tuple[flo
     return tuple(found)
 
 
+def _texts(parameters: NetworkParameters, how: AccuracyOf) -> list[str]:
+    """Hashes of the windows of held-out text, and of those that recipes are calibrated on."""
+    vocab = parameters.shape.vocab
+    texts = _held_out(vocab, how), np.array(calibration_windows(vocab))
+    return [sha256(f"{text.shape}".encode() + text.tobytes()).hexdigest() for text in texts]
+
+
+def _held_out(vocab: int, how: AccuracyOf) -> Codes:
+    """Tokens (sequences, window)."""
+    tokens = read_tokens(None, vocab, how.window * how.sequences)
+    return tokens[: how.window * how.sequences].reshape(how.sequences, how.window)
+
+
 def divergence(parameters: NetworkParameters, precision: Precision, how: AccuracyOf) -> float:
     """Mean Kullback-Leibler divergence from the float network, in nats for a token of held-out
     text, as `reports.accuracy` measures it.
     """
     vocab, recipe = parameters.shape.vocab, find_recipe(how.recipe)
-    tokens = read_tokens(None, vocab, how.window * how.sequences)
-    windows = tokens[: how.window * how.sequences].reshape(how.sequences, how.window)
+    windows = _held_out(vocab, how)
     formats, calibration = precision_of(recipe, precision), calibration_windows(vocab)
     transformed = transform(recipe, parameters, formats, calibration)
     quantized = quantize_transformed(recipe, transformed, formats, calibration)

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
-from functools import cached_property, lru_cache
+from functools import cached_property
 from itertools import product
 from math import prod
 from typing import Any
@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from hwsim.closed_form import OF_MEMORY, Designs
-from hwsim.devices import CLOCK_HZ, LATENCY, Device, memory_of
+from hwsim.devices import CLOCK_HZ, LATENCY, Device, memory_on
 from hwsim.measures import rule_of
 from hwsim.memory import MemoryModel
 from models.design import Design, changed
@@ -66,7 +66,7 @@ class Grid:
         return digest([asdict(self.shape), base, device, list(self.axes.items())])
 
     def designs(self, numbers: Numbers) -> Designs:
-        return Designs.grid(self.base, self.axes, _memory, numbers)
+        return Designs.grid(self.base, self.axes, self._memory, numbers)
 
     def design(self, number: int) -> Design:
         """The design of a point, with the name of the base."""
@@ -127,7 +127,7 @@ class Grid:
         broken = []
         for values in product(*(self.axes[key] for key in keys)):
             try:
-                memory_of(self._changed(dict(zip(keys, values, strict=True))))
+                memory_on(self.device, self._changed(dict(zip(keys, values, strict=True))))
                 broken.append(0)
             except InputError as error:
                 rule = rule_of(str(error))
@@ -156,20 +156,25 @@ class Grid:
             table.append([words.index(each) for each in words])
         return np.array(table)
 
+    def _memory(self, design: Design) -> MemoryModel:
+        """The memory of a design on the grid's board; some other where it has none for it."""
+        if design not in self._memories:
+            try:
+                self._memories[design] = memory_on(self.device, design)
+            except InputError:
+                self._memories[design] = MemoryModel(design.memory.port_bits, CLOCK_HZ, LATENCY)
+        return self._memories[design]
+
+    @cached_property
+    def _memories(self) -> dict[Design, MemoryModel]:
+        """Of the designs that were asked for: combinations of what decides a memory."""
+        return {}
+
     def _at(self, key: str, places: Mapping[str, Numbers], otherwise: Any) -> NDArray[Any]:
         return np.array(self.axes[key])[places[key]] if key in places else np.array(otherwise)
 
     def _changed(self, values: Mapping[str, Any]) -> Design:
         return changed(self.base, values, f"knobs on {self.base.name}")
-
-
-@lru_cache(maxsize=4096)
-def _memory(design: Design) -> MemoryModel:
-    """The memory of a design; some other where its board has none for it."""
-    try:
-        return memory_of(design)
-    except InputError:
-        return MemoryModel(design.memory.port_bits, CLOCK_HZ, LATENCY)
 
 
 def _values(knobs: Knobs, number: int) -> dict[str, Any]:

