@@ -33,8 +33,9 @@ Activities = dict[str, dict[str, float]]
 """Cycles of each unit by what it is at."""
 EXACT_CYCLES = 3_000_000
 """Up to here every cycle of a network is predicted; of a larger one, those of a few layers."""
-FILLS = 16
-"""Times that the weights of the shortest head fill the queue before the multipliers, at least."""
+FILLS = 64
+"""Times as many words as may wait ahead of the multipliers, that those of the shortest head are at
+least: they wait no more, or no less, when port and multipliers differ by 1 / FILLS or more."""
 
 
 @dataclass(frozen=True)
@@ -291,12 +292,11 @@ def _predict(
     Layers are alike, and so are the head's tiles: of a large network, one layer and two are
     predicted, and a short head and a longer one, and the others added.
     """
-    shape, rows = machine.shape, machine.units.matvec.rows
+    shape = machine.shape
     if tokens * float(getattr(bounds, bounds.largest)) <= EXACT_CYCLES:
         show(f"predicting every cycle of {tokens} tokens")
         return _whole(_token(machine, memory, tokens)), "every cycle of the whole network"
-    beats = shape.d_model // machine.units.matvec.columns
-    head = min(shape.vocab, max(1, -(-FILLS * machine.design.memory.prefetch // beats)) * rows)
+    head = min(shape.vocab, _settled_rows(machine))
     longer = min(shape.vocab, 2 * head)
     few = replace(shape, layers=1, vocab=head)
     counts = [(few, 1.0)]
@@ -312,6 +312,16 @@ def _predict(
         base = base or units
         total = units if at == 0 else _plus(total, units, base, times)
     return _whole(total), f"extrapolated from 1 and 2 of {shape.layers} layers and short heads"
+
+
+def _settled_rows(machine: MachineConfig) -> int:
+    """Rows of a head behind which another takes as long as any later one."""
+    fetch, port, matvec = machine.fetch, machine.port, machine.units.matvec
+    weights = [target.name for target in fetch.targets].index("weights")
+    ahead = fetch.words(weights, machine.design.memory.prefetch)
+    ahead += port.outstanding * port.burst_words
+    tile = fetch.words(weights, machine.shape.d_model // matvec.columns)
+    return -(-FILLS * ahead // tile) * matvec.rows
 
 
 def _token(machine: MachineConfig, memory: MemoryModel, tokens: int) -> Activities:
