@@ -11,14 +11,13 @@ from codegen.origin import Origin
 from codegen.registers import Layout, c_header, markdown, python_driver
 from codegen.vendor import Ip, clock_constraint, filelist, fusesoc_core, package_script
 from codegen.verilog import to_verilog
+from models.design import FASTEST_HZ, SLOWEST_HZ
 from models.errors import InputError
 from models.networks.machine import MachineConfig
 from models.registers import register_map
 from rtl.accelerator import Accelerator
 
 TOP = "accelerator"
-SLOWEST_HZ, FASTEST_HZ = 1e6, 1e9
-"""Clocks that a constraint is written for; no FPGA runs such a design faster."""
 
 
 @dataclass(frozen=True)

@@ -11,7 +11,11 @@ from models.errors import InputError
 from models.memory_port import MOST_PORTS
 from models.precision import NAMED, Precision
 
-Count = Annotated[int, Field(ge=1, strict=True)]
+MOST = 1 << 20
+"""Of anything: far above what any chip holds, and so small that products of two are exact."""
+SLOWEST_HZ, FASTEST_HZ = 1e6, 1e9
+"""Clocks that an FPGA may have."""
+Count = Annotated[int, Field(ge=1, le=MOST, strict=True)]
 
 Order = Literal["interleaved", "naive"]
 """Of in_proj's rows: what the scan needs first, or as the checkpoint has them."""
@@ -58,11 +62,13 @@ class MemoryPort(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
-    port_bits: Annotated[int, Field(ge=64)] = 64
+    port_bits: Annotated[int, Field(ge=64, le=MOST, strict=True)] = 64
     ports: Annotated[Count, Field(le=MOST_PORTS), AfterValidator(_power)] = 1
-    burst: Annotated[int, Field(ge=1, le=256)] = 64  # words
+    burst: Annotated[int, Field(ge=1, le=256, strict=True)] = 64  # words
     outstanding: Count = 4  # bursts in flight
-    prefetch: Annotated[int, Field(ge=3)] = 64  # beats of weights waiting before the multipliers
+    prefetch: Annotated[int, Field(ge=3, le=MOST, strict=True)] = (
+        64  # beats of weights waiting before the multipliers
+    )
 
     @property
     def word_bits(self) -> int:
@@ -98,7 +104,7 @@ class Design(BaseModel):
     precision: Annotated[Precision, BeforeValidator(_named)] = NAMED["w8a8"]
     device: str | None = None
     """Name or file of the board; without one, a plain memory is assumed and anything fits."""
-    clock_hz: Annotated[float, Field(ge=1e6, allow_inf_nan=False)] | None = None
+    clock_hz: Annotated[float, Field(ge=SLOWEST_HZ, le=FASTEST_HZ)] | None = None
     """Without it, the device's."""
     counters: Annotated[bool, Field(strict=True)] = True
     """Cycles of each unit by what it is at, in registers."""

@@ -237,14 +237,12 @@ def _numbers(
             memory.clock_hz / cycles, "tokens/s", "modelled", "the whole network, LM head included"
         ),
         "cycles_per_token": Number(cycles, "cycles", "modelled", basis),
-        "clock_hz": Number(memory.clock_hz, "Hz", "assumed", f"design {design.name}"),
+        "clock_hz": Number(memory.clock_hz, "Hz", "assumed", _clock_basis(design, device)),
         "memory_bandwidth": Number(memory.bandwidth, "B/s", "assumed", "a word in each cycle"),
         "memory_latency": Number(memory.latency, "cycles", "assumed", "no board is named"),
         "bytes_read_per_token": Number(reads * size, "B", "modelled", "exact"),
         "bytes_written_per_token": Number(writes * size, "B", "modelled", "exact"),
     }
-    if design.clock_hz is None:
-        numbers["clock_hz"] = replace(numbers["clock_hz"], basis="no clock is named")
     if device:
         keys = {"memory_bandwidth": "memory.sustained", "memory_latency": "memory.latency_ns"}
         if design.clock_hz is None:
@@ -254,6 +252,15 @@ def _numbers(
         energy = design_energy(machine, device, cycles, memory.clock_hz, moved, calibration)
         numbers |= _energy(energy, device)
     return numbers
+
+
+def _clock_basis(design: Design, device: Device | None) -> str:
+    if design.clock_hz is None:
+        return "no clock is named"
+    if device and design.clock_hz > device.clock_hz:
+        usual = device.clock_hz / 1e6
+        return f"design {design.name}; above the {usual:g} MHz of board {device.name}"
+    return f"design {design.name}"
 
 
 def _energy(energy: Energy, device: Device) -> dict[str, Number]:

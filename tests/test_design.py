@@ -58,6 +58,12 @@ def test_overrides(write):
         (GOOD + "counters: 1", f": counters must be true or false, not 1; {CORRECT}"),
         (GOOD + "device: 85", f": device must be a text, not 85; {CORRECT}"),
         (GOOD + "clock_hz: 400", f": clock_hz must be at least 1000000.0, not 400; {CORRECT}"),
+        (GOOD + "clock_hz: 2.0e+9", ": clock_hz must be at most 1000000000.0, not 2000000000.0; "
+         f"{CORRECT}"),
+        (GOOD + "memory: {prefetch: 4294967296}", ": memory.prefetch must be at most 1048576, not "
+         f"4294967296; {CORRECT}"),
+        (GOOD + "memory: {burst: 64.0, port_bits: '64'}", ": memory.port_bits must be an integer, "
+         f"not '64'; memory.burst must be an integer, not 64.0; {CORRECT}"),
         (GOOD + "memory: {ports: 3}", f": memory.ports must be a power of two, not 3; {CORRECT}"),
         (GOOD + "memory: {ports: 0}", f": memory.ports must be at least 1, not 0; {CORRECT}"),
         (GOOD + "memory: {ports: 64}", f": memory.ports must be at most 32, not 64; {CORRECT}"),
@@ -185,8 +191,8 @@ CHOOSE = "choose another design or network"
          f"lanes must divide d_model = 48, not 32; use 16 or a smaller power of two, or {CHOOSE}"),
         (PLAIN, ["matvec.rows=2"], "matvec.rows must be a multiple of lanes = 4 and at most "
          f"in_proj's 164 rows, not 2; {CHOOSE}"),
-        (PLAIN, ["matvec.rows=1000000000"], "matvec.rows must be a multiple of lanes = 4 and at "
-         f"most in_proj's 164 rows, not 1000000000; {CHOOSE}"),
+        (PLAIN, ["matvec.rows=1000000"], "matvec.rows must be a multiple of lanes = 4 and at "
+         f"most in_proj's 164 rows, not 1000000; {CHOOSE}"),
         (PLAIN, ["matvec.columns=3"], f"matvec.columns must be a power of two, not 3; {CHOOSE}"),
         (PLAIN, ["matvec.columns=64"], "matvec.columns must divide d_model = 32, not 64; "
          f"use 32 or a smaller power of two, or {CHOOSE}"),

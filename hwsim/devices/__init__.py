@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from hwsim.devices.families import FAMILIES, Family, FamilyName
 from hwsim.memory import MemoryModel
-from models.design import Design
+from models.design import FASTEST_HZ, SLOWEST_HZ, Design
 from models.documents import check, names_in, read_mapping
 from models.errors import InputError, meant
 
@@ -24,9 +24,9 @@ UNSOURCED = ("name", "part", "family", "memory", "sources", "type", "writable")
 Count = Annotated[int, Field(ge=0, strict=True)]
 Several = Annotated[int, Field(ge=1, strict=True)]
 Bits = Annotated[int, Field(ge=8, strict=True)]
-Hertz = Annotated[float, Field(ge=1e6, allow_inf_nan=False)]
+Hertz = Annotated[float, Field(ge=SLOWEST_HZ, le=FASTEST_HZ)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
-Nanoseconds = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Nanoseconds = Annotated[float, Field(ge=0, le=1e5)]
 Share = Annotated[float, Field(gt=0, le=1)]
 Watts = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
@@ -196,7 +196,8 @@ class Device(BaseModel):
         """The memory behind `ports` of `port_bits` each at `clock_hz`, or at the device's clock.
 
         Each port has an equal share of the memory, in as many whole channels as there are for it.
-        Raises InputError when the memory has no such ports, or not so many.
+        Raises InputError when the memory has no such ports, or not so many, or is too slow for
+        them at this clock.
 
         >>> find_device("vck190").memory_model(256, 400e6).bandwidth
         12000000000.0
@@ -215,14 +216,19 @@ class Device(BaseModel):
             )  # fmt: skip
         interval = round(memory.refresh_interval_ns * clock * 1e-9)
         refresh = math.ceil(memory.refresh_ns * clock * 1e-9)
-        return MemoryModel(
-            port_bits=ports * port_bits,
-            clock_hz=clock,
-            latency=max(1, math.ceil(memory.latency_ns * clock * 1e-9)),
-            fraction=min(1.0, memory.share(ports) / (port_bits / 8 * clock)) * memory.sustained,
-            refresh_interval=interval if refresh else 0,
-            refresh_cycles=refresh,
-        )
+        try:
+            return MemoryModel(
+                port_bits=ports * port_bits,
+                clock_hz=clock,
+                latency=max(1, math.ceil(memory.latency_ns * clock * 1e-9)),
+                fraction=min(1.0, memory.share(ports) / (port_bits / 8 * clock)) * memory.sustained,
+                refresh_interval=interval if refresh else 0,
+                refresh_cycles=refresh,
+            )
+        except ValueError as error:
+            place = f"device {self.name} at {clock / 1e6:g} MHz and {ports} x {port_bits} bits:"
+            way_out = "take another clock or port, or correct the device's file"
+            raise InputError(place, f"{error}", way_out) from None
 
 
 def _numbers(model: BaseModel) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from codegen.designs import find_design
 from hwsim.devices import Device, find_device
 from hwsim.measures import OF_BOARD, OF_ENERGY
-from models.design import changed
+from models.design import Design, changed
 from models.errors import InputError
 from reports.estimate import shape_of
 from reports.explore.constraints import Constraint, parse_constraint, require_measure
@@ -80,6 +80,7 @@ def plan_of(space: Space) -> Plan:
     for network in dict.fromkeys(space.networks):
         shape, first = shape_of(network), 0
         own = design_of(network, base, [f"{key}=" for key in knobs])
+        _require_values(own, knobs, f"space {space.name}: knobs")
         on_boards = [
             changed(own, {"device": board}, f"space {space.name}: knob device") for board in boards
         ]
@@ -90,10 +91,17 @@ def plan_of(space: Space) -> Plan:
             if grid.points > MOST:
                 rule = f"must have at most {MOST:,} points, not {grid.points:,}"
                 raise InputError(f"space {space.name}", rule, "give the knobs fewer values")
-            grid.designs(_NONE)  # values that no design can have
+            grid.designs(_NONE)  # values that no port can have
             grids.append(grid)
             first += grid.points
     return Plan(space, knobs, tuple(grids), constraints, version=version())
+
+
+def _require_values(base: Design, knobs: Knobs, place: str) -> None:
+    """Refuse values that no design can have."""
+    for key, values in knobs.items():
+        for value in values:
+            changed(base, {key: value}, place)
 
 
 _NONE = np.empty(0, np.int64)

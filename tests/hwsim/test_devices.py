@@ -110,6 +110,25 @@ def test_a_port_that_is_too_wide_is_refused():
     )
 
 
+@pytest.mark.parametrize(
+    ("changes", "clock_hz", "problem"),
+    [
+        ({"bytes_per_s": 5e5}, 300e6, "at 300 MHz and 1 x 64 bits: memory fraction must be in "
+         "1/4096..1, a share of the port's peak, not 0.000199375"),
+        ({"refresh_interval_ns": 488.0, "refresh_ns": 140.0}, 2e6, "at 2 MHz and 1 x 64 bits: "
+         "memory refresh_cycles must be in 0..refresh_interval - 1, with refresh_interval = 1, "
+         "not 1"),
+    ],
+)  # fmt: skip
+def test_a_memory_that_cannot_be_is_told(changes, clock_hz, problem):
+    device = find_device("zcu104")
+    slow = device.model_copy(update={"memory": device.memory.model_copy(update=changes)})
+    with pytest.raises(InputError) as refused:
+        slow.memory_model(64, clock_hz)
+    way_out = "take another clock or port, or correct the device's file"
+    assert str(refused.value) == f"device zcu104 {problem}; {way_out}"
+
+
 def test_the_memory_of_a_design(tmp_path):
     assert memory_of(find_design("tiny")) == MemoryModel(64, CLOCK_HZ, LATENCY)
     assert memory_of(find_design("tiny", ("clock_hz=50e6",))).clock_hz == 50e6

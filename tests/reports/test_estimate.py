@@ -75,8 +75,9 @@ def test_layers_and_rows_that_are_alike_are_extrapolated(design, overrides, shar
 def test_the_head_is_extrapolated_from_where_nothing_waits_any_more():
     """At first it streams from bursts that came while the last layer was computed."""
     overrides = (
-        "device=kv260", "matvec.rows=8", "matvec.columns=16", "scan.channels=1", "memory.port_bits=128",
-        "memory.ports=4", "memory.outstanding=8", "state.placement=memory", "precision=w4a4",
+        "device=kv260", "matvec.rows=8", "matvec.columns=16", "scan.channels=1",
+        "memory.port_bits=128", "memory.ports=4", "memory.outstanding=8",
+        "state.placement=memory", "precision=w4a4",
         "clock_hz=300e6",
     )  # fmt: skip
     told = estimate("mamba2-370m", "tiny", overrides)
@@ -85,6 +86,16 @@ def test_the_head_is_extrapolated_from_where_nothing_waits_any_more():
     assert told.bounds.largest == "port"
     assert cycles == pytest.approx(WHOLE, rel=1e-3)
     assert cycles >= told.bounds.port
+
+
+@pytest.mark.parametrize(
+    ("clock", "basis"),
+    [("300e6", "design tiny"), ("400e6", "design tiny; above the 300 MHz of board kv260")],
+)
+def test_a_clock_above_the_boards_is_told(clock, basis):
+    overrides = ("device=kv260", "state.placement=memory", f"clock_hz={clock}")
+    told = estimate_network(PLAIN, find_design("tiny", overrides), "plain")
+    assert told.numbers["clock_hz"].basis == basis
 
 
 def test_what_limits_is_named():
