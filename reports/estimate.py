@@ -121,9 +121,9 @@ class Estimate:
         largest = sorted(self.on_chip_bits.items(), key=lambda item: -item[1])
         whole = sum(self.on_chip_bits.values())
         lines = ["on-chip memory (modelled)"]
-        lines += [f"{name:24}{bits / 1e3:14,.1f} Kb" for name, bits in largest[:5]]
+        lines += [f"{name:24}{bits / 1024:14,.1f} Kb" for name, bits in largest[:5]]
         rest = whole - sum(bits for _, bits in largest[:5])
-        lines.append(f"{f'{len(largest) - 5} others':24}{rest / 1e3:14,.1f} Kb")
+        lines.append(f"{f'{len(largest) - 5} others':24}{rest / 1024:14,.1f} Kb")
         for kind, blocks in (self.placed.blocks if self.placed else {}).items():
             name = f"{kind.replace('_', ' ')} of {blocks['bits'] // 1024} Kb"
             share = blocks["used"] / blocks["are"]

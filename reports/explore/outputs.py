@@ -10,6 +10,7 @@ from models.design import Design
 from models.precision import NAMED
 from reports.explore.exploration import (
     ENGINE,
+    SLIGHT,
     Engine,
     Exploration,
     broken,
@@ -53,19 +54,28 @@ def to_text(found: Exploration) -> str:
         for reason, points in found.found.counts.items()
     ]
     for network, points in found.found.fronts.items():
-        lines += ["", f"front for {network}: {len(points)} designs, best first"]
+        first = found.plan.objectives[0]
+        lines += ["", f"front for {network}: {len(points)} designs, in the order of {first}"]
         lines += rows(found.plan, points[:LISTED], found.engine)
     lines += ["", *(stage.to_text() for stage in found.stages)]
     for network, point in found.winners.items():
         rate = measured(point, "tokens_per_second", found.engine)
         how = "engine" if point.id in found.engine else "closed form"
-        lines += ["", f"best for {network}: {rate:.3f} tokens/s ({how})"]
+        lines += ["", f"best for {network}: {rate:.3f} tokens/s ({how}){_rule(found.plan)}"]
         lines += [
             f"with what the engine says, it does not keep {text}"
             for text in broken(found.plan, point, found.engine)
         ]
         lines += [command(found.plan, point)]
     return "\n".join(lines)
+
+
+def _rule(plan: Plan) -> str:
+    """How the best of a front is chosen, where there is more than one objective."""
+    if len(plan.objectives) < 2:
+        return ""
+    first, *others = plan.objectives
+    return f"; of those within {SLIGHT:.0%} of the best {first} the best {', then '.join(others)}"
 
 
 def design_file(design: Design, made_by: str) -> str:
@@ -78,10 +88,22 @@ def design_file(design: Design, made_by: str) -> str:
 
 
 def rows(plan: Plan, points: list[Point], engine: Engine) -> list[str]:
-    """A table of points for the terminal: the objectives, and the knobs as arguments."""
-    names = plan.objectives
-    table = ["".join(f"{name:>20}" for name in names) + "  knobs"]
+    """A table of points for the terminal: the objectives as they were screened, and as the engine
+    says where it looked, and the knobs as arguments.
+    """
+    looked = [name for name in plan.objectives if name in ENGINE and engine]
+    heads = [*plan.objectives, *(f"engine's {name}" for name in looked)]
+    table = ["".join(f"{head:>{_width(head)}}" for head in heads) + "  knobs"]
     for point in points:
-        values = "".join(f"{measured(point, name, engine):20,.3f}" for name in names)
-        table.append(f"{values}  {' '.join(overrides(plan.turned(point.knobs)))}")
+        cells = [f"{measured(point, name, {}):,.3f}" for name in plan.objectives]
+        cells += [
+            f"{measured(point, name, engine):,.3f}" if point.id in engine else "" for name in looked
+        ]
+        values = zip(heads, cells, strict=True)
+        line = "".join(f"{cell:>{_width(head)}}" for head, cell in values)
+        table.append(f"{line}  {' '.join(overrides(plan.turned(point.knobs)))}")
     return table
+
+
+def _width(head: str) -> int:
+    return max(20, len(head) + 2)

@@ -18,7 +18,7 @@ from hwsim.logic import Logic
 from hwsim.measures import costly
 from models.checkpoints import bundled
 from models.errors import InputError
-from reports.explore import divergence, explore, screening, stages
+from reports.explore import divergence, explore, screening, stages, to_text
 from reports.explore import screen as screen_module
 from reports.explore import search as search_module
 from reports.explore.exploration import best, broken
@@ -318,3 +318,27 @@ def test_another_board_is_judged_as_that_board(tmp_path):
         (point,) = explore(space, tmp_path / board, workers=1).points
         assert rate == point.measures["tokens_per_second"]
     assert len(set(rates.values())) == 2
+
+
+def test_the_terminal_tells_screened_values_and_the_engines(tmp_path):
+    space = small(verify={"engine": 1}, knobs=small().knobs | {"lanes": [4]})
+    found = explore(space, tmp_path, workers=1)
+    lines = to_text(found).splitlines()
+    head = next(at for at, line in enumerate(lines) if line.endswith("  knobs"))
+    assert lines[head - 1] == (
+        f"front for bundled: {len(found.points)} designs, in the order of tokens_per_second"
+    )
+    first, second = found.points[:2]
+    rate = found.engine[first.id]["tokens_per_second"]
+    assert lines[head].split() == [
+        "tokens_per_second",
+        "lut",
+        "engine's",
+        *lines[head].split()[-2:],
+    ]
+    told = [f"{first.measures[name]:,.3f}" for name in ("tokens_per_second", "lut")]
+    assert lines[head + 1].split()[:3] == [*told, f"{rate:,.3f}"]
+    assert lines[head + 2].split()[2].startswith("device=")
+    assert second.id not in found.engine
+    (best,) = [line for line in lines if line.startswith("best for bundled")]
+    assert best.endswith("; of those within 1% of the best tokens_per_second the best lut")
