@@ -24,6 +24,8 @@ ROWS = {
 """Site types of `report_utilization` by what is modelled, on the families of Xilinx (UG835)."""
 COLUMNS = {"lut": ("Total LUTs",), "ff": ("FFs",), "dsp": ("DSP Blocks", "DSP48 Blocks", "DSPs")}
 """Columns of `report_utilization -hierarchical`."""
+_DEVICE = re.compile(r"^\|? *Device *: *(\S+)", re.MULTILINE)
+"""The chip with its package; earlier versions leave out the first letters of a part, xc."""
 WAY_OUT = "give the text of Vivado's report_utilization, of the accelerator after synthesis"
 
 
@@ -37,9 +39,10 @@ def calibrate(model: str, design: str, overrides: tuple[str, ...], report: Path,
     device = device_of(chosen)
     family = device.family if device else "ultrascale_plus"
     modelled = total(logic(machine_config(shape_of(model), chosen), family))
-    reported = read_utilization(report)
+    reported = read_utilization(report, device.part if device else "")
     source = f"{report.name}, {model} on design {chosen.name}"
-    factors = Calibration(source=source, **_factors(modelled, reported, f"{report}"))
+    found = _factors(modelled, reported, f"{report}")
+    factors = Calibration(source=source, family=family, **found)
     write_whole(out, yaml.safe_dump(factors.model_dump(), sort_keys=False).encode())
     lines = [f"{'':8}{'modelled':>12}{'reported':>12}{'factor':>10}"]
     lines += [
@@ -62,16 +65,21 @@ def _factors(modelled: Logic, reported: Logic, place: str) -> dict[str, float]:
     return found
 
 
-def read_utilization(path: Path) -> Logic:
+def read_utilization(path: Path, part: str = "") -> Logic:
     """LUTs, registers and DSPs of a report of Vivado's `report_utilization`, flat or hierarchical.
 
-    Raises InputError naming the file and what it does not have.
+    Raises InputError naming the file and what it does not have, and where it says that it is of
+    another chip than `part`.
     """
     try:
         text = path.read_text()
     except (OSError, UnicodeDecodeError) as error:
         rule = f"must be a text that can be read: {getattr(error, 'strerror', None) or error}"
         raise InputError(f"{path}", rule, WAY_OUT) from None
+    chip, name = _DEVICE.search(text), part.lower()
+    if chip and not chip[1].lower().startswith((name, name.removeprefix("xc"))):
+        rule = f"must be of {part} as the board's, not {chip[1]}"
+        raise InputError(f"{path}: Device", rule, "name the board that it is of: `device=kv260`")
     table = [[cell.strip() for cell in line.split("|")[1:-1]] for line in text.splitlines()]
     found = _hierarchical(table) or _flat(table)
     missing = [ROWS[name][0] for name in ROWS if name not in found]

@@ -5,7 +5,6 @@ from typing import Any
 
 from hwsim.devices import Device
 from hwsim.energy import Energy, coefficients, joules_on, work_of
-from hwsim.logic import total
 from hwsim.logic.calibration import Calibration
 from models.networks.machine import MachineConfig
 from reports.unit_logic import unit_logic
@@ -20,8 +19,8 @@ def design_energy(
     calibration: Calibration | None = None,
 ) -> Energy:
     """Energy of a token of `cycles` that reads and writes `moved_bytes` of memory."""
-    design, units = machine.design, unit_logic(machine, device, calibration).units
-    registers, spilled = total(units).ff, design.state.placement == "memory"
+    design, logic = machine.design, unit_logic(machine, device, calibration)
+    registers, spilled = logic.total.ff, design.state.placement == "memory"
     work = work_of(
         machine.shape, design.precision, spilled, cycles, clock_hz, moved_bytes, registers
     )

@@ -8,17 +8,21 @@ from typing import Annotated
 
 from pydantic import BaseModel, ConfigDict, Field
 
+from hwsim.devices.families import FamilyName
 from models.documents import check, read_mapping
+from models.errors import InputError
 
 Factor = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 
 
 class Calibration(BaseModel):
-    """What to multiply modelled counts by, and where that is from."""
+    """What to multiply modelled counts by, on chips of a family, and where that is from."""
 
     model_config = ConfigDict(frozen=True, extra="forbid")
 
     source: str
+    family: FamilyName | None = None
+    """Without it, any."""
     lut: Factor = 1.0
     ff: Factor = 1.0
     dsp: Factor = 1.0
@@ -32,3 +36,13 @@ def read_calibration(path: Path) -> Calibration:
     raw = read_mapping(path, Calibration, "calibration")
     way_out = "make the file with `puffadder calibrate`"
     return check(Calibration, raw, f"{path}", "calibration", way_out)
+
+
+def require_family(calibration: Calibration, family: FamilyName) -> None:
+    """Raises InputError for a calibration on chips of another family."""
+    if calibration.family not in (None, family):
+        raise InputError(
+            f"calibration {calibration.source}: family",
+            f"must be {family} as the board's, not {calibration.family}",
+            "calibrate with a report of such a chip, or name a board with one",
+        )

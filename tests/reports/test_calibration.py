@@ -5,7 +5,7 @@ import re
 import pytest
 
 from codegen.designs import find_design
-from hwsim.logic import logic, total
+from hwsim.logic import Logic, logic, total
 from hwsim.logic.calibration import read_calibration
 from models.errors import InputError
 from models.networks.machine import machine_config
@@ -71,7 +71,7 @@ def test_factors_are_kept_and_estimates_use_them(tmp_path):
     assert "12,345" in told
     assert f"{before.lut:,}" in told
     after = estimate("bundled", "tiny", ("device=zcu104",), calibration=out)
-    assert total(after.logic.units).lut == pytest.approx(12345, abs=30)
+    assert after.logic.total == Logic(12345, 23456, after.logic.total.dsp)
 
     plain = estimate("bundled", "tiny", ("device=zcu104",))
     clocked = energy_of(plain, factors).clock - energy_of(plain).clock
@@ -140,3 +140,35 @@ def test_a_wrong_calibration_is_told(tmp_path):
     path.write_text("source: mine\nlut: 0\nclb: 3\n")
     with pytest.raises(InputError, match=r"lut must be more than 0"):
         read_calibration(path)
+
+
+@pytest.mark.parametrize("told", ["xczu7ev-ffvc1156-2-e", "zu7ev-ffvc1156-2-e", ""])
+def test_a_report_of_the_boards_chip_is_read(told, tmp_path):
+    report = written(tmp_path, f"| Device : {told}\n" * bool(told) + DEEP.format(dsp="DSPs"))
+    calibrate("bundled", "tiny", ("device=zcu104",), report, tmp_path / "factors.yaml")
+
+
+def test_a_report_of_another_chip_is_refused(tmp_path):
+    text = "| Device       : xck26-sfvc784-2LV-c\n" + DEEP.format(dsp="DSPs")
+    report, out = written(tmp_path, text), tmp_path / "factors.yaml"
+    with pytest.raises(InputError) as refused:
+        calibrate("bundled", "tiny", ("device=vck190",), report, out)
+    assert str(refused.value) == (
+        f"{report}: Device must be of XCVC1902 as the board's, not xck26-sfvc784-2LV-c; "
+        "name the board that it is of: `device=kv260`"
+    )
+    assert not out.exists()
+
+
+def test_factors_of_another_family_are_refused(tmp_path):
+    out = tmp_path / "factors.yaml"
+    report = written(tmp_path, DEEP.format(dsp="DSPs"))
+    calibrate("bundled", "tiny", ("device=zcu104",), report, out)
+    estimate("bundled", "tiny", ("device=kv260",), calibration=out)
+    with pytest.raises(InputError) as refused:
+        estimate("bundled", "tiny", ("device=vck190",), calibration=out)
+    assert str(refused.value) == (
+        "calibration utilization.rpt, bundled on design tiny: family must be versal as the "
+        "board's, not ultrascale_plus; calibrate with a report of such a chip, or name a board "
+        "with one"
+    )
