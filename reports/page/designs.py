@@ -44,6 +44,7 @@ def scatter_of(told: Told) -> Scatter:
         knobs=_knobs(told, rows),
         command="puffadder estimate",
         best=marked,
+        named=told["space"]["networks"] if len(told["winners"]) > 1 else (),
     )
 
 

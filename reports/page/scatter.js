@@ -7,7 +7,8 @@ const circles = [...svg.querySelectorAll("circle")];
 const [across, up] = section.querySelectorAll("select");
 const boxes = [...section.querySelectorAll("input")];
 const near = section.querySelector(".beside"), told = section.querySelector(".told");
-const [left, top_, right, bottom, fine] = data.box;
+const [left, top_, right, bottom, fine, beside] = data.box;
+const names = [...svg.querySelectorAll(".names text")];
 const REACH = 14;
 let chosen = -1;
 
@@ -34,6 +35,14 @@ function draw() {
     circle.removeAttribute("display");
     circle.setAttribute("cx", short(x(places[0])));
     circle.setAttribute("cy", short(y(places[1])));
+  });
+  names.forEach((name, place) => {
+    const number = data.named[place], [cx, cy] = at(number), end = cx > (left + right) / 2;
+    if (!shown(number)) return name.setAttribute("display", "none");
+    name.removeAttribute("display");
+    name.setAttribute("text-anchor", end ? "end" : "start");
+    name.setAttribute("x", short(end ? cx - beside : cx + beside));
+    name.setAttribute("y", short(cy - beside));
   });
   svg.querySelector(".across").textContent = h.title;
   svg.querySelector(".up").textContent = v.title;

@@ -27,6 +27,8 @@ FRONT = 0
 """The series of the designs that no other beats."""
 LARGE, USUAL, SMALL = 8, 4.5, 3
 """Radii: of the best design, of those of the front, and of the others."""
+BESIDE = 10
+"""How far a name is from its design."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,7 @@ class Scatter:
     """Designs: the numbers of each, its series and its knobs. Later designs are drawn over earlier.
 
     groups    of each design: those of different groups are not compared
+    named     what the best of each group is named in the figure; empty where there is one group
     command   what a command line begins with; a word of each knob follows
     best      numbers of the designs that are marked
     """
@@ -123,6 +126,12 @@ class Scatter:
     knobs: Sequence[Knob]
     command: str
     best: Collection[int]
+    named: Sequence[str] = ()
+
+    @property
+    def names(self) -> list[tuple[int, str]]:
+        """Of the best designs, numbers and names."""
+        return [(at, self.named[self.groups[at]]) for at in sorted(self.best)] if self.named else []
 
     def fronts(self, across: int, up: int) -> list[list[int]]:
         """Designs of each group's front that no other beats in two quantities, from the left."""
@@ -151,6 +160,7 @@ def scatter(drawn: Scatter, across: int, up: int, named: bool = False) -> Html:
         tag("text", y.title, x=LEFT - 70, y=14, class_="up"),
         tag("path", d=_steps(drawn, across, up), class_="curve series-0 border", stroke_width=1.5),
         tag("g", circles, class_="designs"),
+        tag("g", [_name(_point(x, y, at), text) for at, text in drawn.names], class_="names"),
     ]
     height = float(HEIGHT)
     if named:
@@ -164,7 +174,7 @@ def for_script(drawn: Scatter) -> Html:
     """The designs over every quantity, as JSON within HTML."""
     quantities = range(len(drawn.quantities))
     told = {
-        "box": [LEFT, TOP, RIGHT, BOTTOM, FINE],
+        "box": [LEFT, TOP, RIGHT, BOTTOM, FINE, BESIDE],
         "quantities": [_axis(each) for each in drawn.quantities],
         "fronts": {f"{x},{y}": drawn.fronts(x, y) for x, y in permutations(quantities, 2)},
         "series": [each.name for each in drawn.series],
@@ -172,6 +182,7 @@ def for_script(drawn: Scatter) -> Html:
         "knobs": [vars(each) for each in drawn.knobs],
         "command": drawn.command,
         "best": min(drawn.best, default=-1),
+        "named": [at for at, _ in drawn.names],
     }
     text = json.dumps(told, separators=(",", ":")).replace("<", "\\u003c")
     return tag("script", Html(text), type="application/json", id="designs")
@@ -227,6 +238,16 @@ def _circle(point: tuple[float, float] | None, radius: float, style: str) -> Htm
     x, y = point or (0, 0)
     hidden = None if point else "none"
     return tag("circle", cx=x, cy=y, r=radius, class_=style, display=hidden)
+
+
+def _name(point: tuple[float, float] | None, text: str) -> Html:
+    """Beside a design, on the side where there is room."""
+    x, y = point or (0, 0)
+    left = x > (LEFT + RIGHT) / 2
+    return tag(
+        "text", text, x=x - BESIDE if left else x + BESIDE, y=y - BESIDE,
+        text_anchor="end" if left else "start", display=None if point else "none",
+    )  # fmt: skip
 
 
 def _unbeaten(costs: list[tuple[float, float, int]]) -> list[int]:

@@ -3,6 +3,7 @@
 import json
 import re
 from copy import deepcopy
+from dataclasses import replace
 from html import unescape
 from itertools import product
 
@@ -210,6 +211,17 @@ def designs(best_x, best_y, points, groups=None):
 def test_the_border_has_what_no_other_beats(best_x, best_y, kept):
     drawn = designs(best_x, best_y, [(1, 1), (2, 5), (4, 3), (5, 6)])
     assert drawn.fronts(0, 1) == ([] if kept is None else [kept])
+
+
+def test_the_best_of_each_of_several_networks_is_named():
+    alone = designs("smallest", "largest", [(1, 1), (2, 5), (9, 9)], groups=[0, 1, 1])
+    drawn = replace(alone, best=(0, 2), named=("first", "second"))
+    assert (alone.names, drawn.names) == ([], [(0, "first"), (2, "second")])
+    told = [re.findall(r"<text([^>]*)>(first|second)</text>", scatter(drawn, 0, 1))]
+    (left, first), (right, second) = told[0]
+    assert (first, second) == ("first", "second")
+    assert 'text-anchor="start"' in left
+    assert 'text-anchor="end"' in right
 
 
 def test_networks_have_borders_of_their_own():
