@@ -22,10 +22,15 @@ class InputError(ValueError):
 
 
 def meant(name: str, known: Iterable[str], otherwise: str) -> str:
-    """The way out for a `name` that is not among the `known`: the nearest, or `otherwise`.
+    """The way out for a `name` that is not among the `known`: the nearest, or else the first that
+    begins with it, or `otherwise`.
 
     >>> meant("VCK-190", ["u280", "vck190"], "describe the board")
     'did you mean vck190?'
+    >>> meant("arty", ["arty-a7-100t", "u280"], "describe the board")
+    'did you mean arty-a7-100t?'
     """
-    near = difflib.get_close_matches(name.lower(), known, n=1)
+    known, name = list(known), name.lower()
+    near = difflib.get_close_matches(name, known, n=1)
+    near = near or [each for each in known if name and each.startswith(name)]
     return f"did you mean {near[0]}?" if near else otherwise

@@ -19,7 +19,9 @@ MAY_IMPORT = {
 HEAVY = {"torch", "transformers"}
 MAY_BE_HEAVY = {"models/checkpoints/train.py", "reports/peers/pytorch.py"}
 UNSAFE = {"pickle", "dill", "joblib", "shelve", "marshal"}
-SAFE_YAML = {"safe_load", "safe_dump", "YAMLError"}
+SAFE_YAML = {"SafeLoader", "safe_dump", "YAMLError"}
+"""The loader makes no objects but texts, numbers, lists and the like, also in a class of it that is
+asked for its data; `yaml.load` would take any other."""
 LARGEST_FILE = 2 * 2**20
 
 

@@ -156,6 +156,7 @@ def test_a_state_in_a_memory_that_is_only_read_is_refused(tmp_path):
     [
         ("vck19", "did you mean vck190?"),
         ("U280", "did you mean u280?"),
+        ("arty", "did you mean arty-a7-100t?"),
         ("breadboard", "describe the board in a file"),
     ],
 )
