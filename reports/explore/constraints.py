@@ -1,5 +1,6 @@
 """Constraints: bounds of measures, as a space writes them."""
 
+import math
 import operator
 import re
 from typing import Any, NamedTuple
@@ -8,9 +9,7 @@ from hwsim.measures import MEASURES
 from models.errors import InputError, meant
 
 _SENSES = {"<=": operator.le, ">=": operator.ge, "<": operator.lt, ">": operator.gt}
-_CONSTRAINT = re.compile(
-    r"\s*(\w+)\s*(<=|>=|<|>)\s*([0-9][0-9_]*(?:\.[0-9]*)?(?:[eE][+-]?\d+)?)\s*"
-)
+_CONSTRAINT = re.compile(r"\s*(\w+)\s*(<=|>=|<|>)\s*(\S+)\s*")
 
 
 class Constraint(NamedTuple):
@@ -34,18 +33,26 @@ class Constraint(NamedTuple):
 def parse_constraint(text: str, space: str) -> Constraint:
     """The constraint in `text`, `lut <= 107000`.
 
-    Raises InputError when it is none, and for an unknown measure.
+    Raises InputError when it is none, for an unknown measure, and for a bound that is infinite or
+    below 0, as no measure is.
     """
+    place, example = f"space {space}: constraint {text!r}", "e.g. lut <= 107000"
     found = _CONSTRAINT.fullmatch(text)
-    if not found:
-        raise InputError(
-            f"space {space}: constraint {text!r}",
-            "must be a measure, one of <= >= < >, and a number",
-            "e.g. lut <= 107000",
-        )
-    name, sense, bound = found.groups()
-    require_measure(name, f"space {space}: constraint {text!r}:")
-    return Constraint(" ".join(found.groups()), name, sense, float(bound))
+    bound = _number(found[3]) if found else None
+    if not found or bound is None:
+        raise InputError(place, "must be a measure, one of <= >= < >, and a number", example)
+    require_measure(found[1], f"{place}:")
+    if not 0 <= bound < math.inf:
+        rule = f"must have a number that is finite and 0 or more, not {found[3]}"
+        raise InputError(place, rule, example)
+    return Constraint(" ".join(found.groups()), found[1], found[2], bound)
+
+
+def _number(text: str) -> float | None:
+    try:
+        return float(text)
+    except ValueError:
+        return None
 
 
 def require_measure(name: str, place: str) -> None:

@@ -151,5 +151,19 @@ def require_any(plan: Plan, found: Found) -> None:
         f"space {plan.space.name}:",
         f"at least one of {plan.points:,} points must be left, not none: "
         f"{last.text!r} removes the last {points:,}",
-        "relax it, or give the knobs other values",
+        _way_out(plan, last),
     )
+
+
+def _way_out(plan: Plan, last: Reason) -> str:
+    """Of the reason that removes the last points: nobody can relax a board, a network or a port."""
+    nearest = "`puffadder why` with this space tells which point comes nearest"
+    if last.kind == "constraint":
+        return f"relax it, or give the knobs other values; {nearest}"
+    if last.kind != "board":
+        return "give the knobs or the base other values"
+    ways = "choose a larger board or smaller designs"
+    placements = plan.knobs.get("state.placement", [plan.grids[0].base.state.placement])
+    if last.text.startswith("memories") and "memory" not in placements:
+        ways += ", or give state.placement: [memory]"
+    return f"{ways}; {nearest}"

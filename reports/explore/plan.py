@@ -1,5 +1,6 @@
 """Plans: a space with everything that it names found and checked, ready for work."""
 
+from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -68,16 +69,20 @@ class Plan:
 
 
 def plan_of(space: Space) -> Plan:
-    """Raises InputError for everything that is wrong in what the space names."""
+    """Raises InputError for everything that is wrong in what the space names.
+
+    Values of a knob may be repeated: they are the same design.
+    """
     knobs = knobs_of(space)
     for name in space.objectives:
         require_measure(name, f"space {space.name}: objectives:")
     constraints = tuple(parse_constraint(text, space.name) for text in space.constraints)
+    _require_once(space, constraints)
     base = find_design(space.base)
     boards = knobs.pop("device", [base.device])
     wanted = {*space.objectives, *(each.measure for each in constraints)}
     grids: list[Grid] = []
-    for network in dict.fromkeys(space.networks):
+    for network in space.networks:
         shape, first = shape_of(network), 0
         own = design_of(network, base, [f"{key}=" for key in knobs])
         _require_values(own, knobs, f"space {space.name}: knobs")
@@ -86,7 +91,7 @@ def plan_of(space: Space) -> Plan:
         ]
         for board, on_board in {each.device: each for each in on_boards}.items():
             device = find_device(board) if board else None
-            _require_board(space.name, device, wanted)
+            _require_board(space, device, wanted)
             grid = Grid(network, shape, device, on_board, knobs, first)
             if grid.points > MOST:
                 rule = f"must have at most {MOST:,} points, not {grid.points:,}"
@@ -109,14 +114,30 @@ MOST = 2**62
 """Points that a number can count."""
 
 
-def _require_board(space: str, device: Device | None, wanted: set[str]) -> None:
+def _require_once(space: Space, constraints: tuple[Constraint, ...]) -> None:
+    things = [f"network {each!r}" for each in space.networks]
+    things += [f"objective {each!r}" for each in space.objectives]
+    things += [f"constraint '{c.measure} {c.sense} {c.bound:.15g}'" for c in constraints]
+    for thing, times in Counter(things).items():
+        if times > 1:
+            rule = f"must be given once, not {times} times"
+            raise InputError(f"space {space.name}: {thing}", rule, "keep one of them")
+
+
+def _require_board(space: Space, device: Device | None, wanted: set[str]) -> None:
     """Refuse measures that need a board, and numbers that a board does not have."""
     of_board = [name for name in (*OF_BOARD, *OF_ENERGY) if name in wanted]
+    if device is None and of_board and "device" in space.knobs:
+        raise InputError(
+            f"space {space.name}: knob device",
+            f"must have boards only for {', '.join(of_board)}, not null, which is no board",
+            "leave it out, or name a board instead",
+        )
     if device is None and of_board:
         raise InputError(
-            f"space {space}: device",
+            f"space {space.name}: device",
             f"must be named in the base or as a knob for {', '.join(of_board)}, not left out",
-            "add `device: vck190` to knobs, as a list",
+            "add `device: [vck190]` to knobs",
         )
     if device and "ff" in of_board:
         device.number("ff")

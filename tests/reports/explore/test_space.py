@@ -102,6 +102,51 @@ def test_wrong_spaces_are_refused(changes, message, tmp_path):
         explore(str(path), tmp_path / "out", workers=1)
 
 
+NUMBER = "must have a number that is finite and 0 or more"
+NO_BOARD = "must have boards only for lut, watts, not null, which is no board"
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"constraints": ["lut <= -5"]},
+         f"constraint 'lut <= -5' {NUMBER}, not -5; e.g. lut <= 107000"),
+        ({"constraints": ["lut<=inf"]},
+         f"constraint 'lut<=inf' {NUMBER}, not inf; e.g. lut <= 107000"),
+        ({"constraints": ["lut <= nan"]},
+         f"constraint 'lut <= nan' {NUMBER}, not nan; e.g. lut <= 107000"),
+        ({"constraints": ["lut <= 1e999"]},
+         f"constraint 'lut <= 1e999' {NUMBER}, not 1e999; e.g. lut <= 107000"),
+        ({"constraints": ["lut <= 107_"]}, "constraint 'lut <= 107_' must be a measure, one of "
+         "<= >= < >, and a number; e.g. lut <= 107000"),
+        ({"constraints": ["lut = 4"]}, "constraint 'lut = 4' must be a measure, one of "
+         "<= >= < >, and a number; e.g. lut <= 107000"),
+        ({"constraints": ["dsp <= 9", "lut <= 8e4", "lut<=80_000"]},
+         "constraint 'lut <= 80000' must be given once, not 2 times; keep one of them"),
+        ({"networks": ["bundled", "mamba2-130m", "bundled"]},
+         "network 'bundled' must be given once, not 2 times; keep one of them"),
+        ({"objectives": ["lut", "lut", "dsp", "lut"]},
+         "objective 'lut' must be given once, not 3 times; keep one of them"),
+        ({"objectives": ["watts"], "constraints": ["lut <= 9"], "knobs": {"device":
+          ["kv260", None]}},
+         f"knob device {NO_BOARD}; leave it out, or name a board instead"),
+        ({"base": "tiny", "objectives": ["watts"], "constraints": ["lut <= 9"], "knobs": {}},
+         "device must be named in the base or as a knob for lut, watts, not left out; "
+         "add `device: [vck190]` to knobs"),
+    ],
+)  # fmt: skip
+def test_what_is_wrong_in_a_space_is_told_whole(changes, message):
+    with pytest.raises(InputError) as refused:
+        plan_of(small(**changes))
+    assert str(refused.value) == f"space small: {message}"
+
+
+def test_several_bounds_and_repeated_values_are_no_mistake():
+    knobs = {"device": ["vck190"], "lanes": [4, 4, 8]}
+    plan = plan_of(small(knobs=knobs, constraints=["lut <= 9", "lut >= 1", "lut < 9"]))
+    assert plan.points == 3
+
+
 def test_a_board_without_a_number_is_refused(tmp_path, monkeypatch):
     board = tmp_path / "board.yaml"
     from hwsim.devices import FOLDER
