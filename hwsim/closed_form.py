@@ -147,10 +147,6 @@ class Cycles:
     def tokens_per_second(self) -> Numbers:
         return self.clock_hz / self.total
 
-    def refusal(self, number: int) -> str:
-        """Why design `number` does not fit the network; empty where it does."""
-        return self.refusals[self.units[number]]
-
 
 def cycles_per_token(shape: Mamba2Shape, designs: Designs) -> Cycles:
     """What a token takes that follows from the one before, LM head included."""

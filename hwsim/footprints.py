@@ -18,11 +18,10 @@ from hwsim.closed_form import PARALLELISM, Designs, Numbers
 from hwsim.devices import Device
 from hwsim.distinct import Places, distinct
 from hwsim.packing import PACKED, Packer, Queues, standing
-from hwsim.resources import BURST_BITS, memories, place, unit_memories, write_bursts
-from models.design import Design, MatvecParallelism, MemoryPort, ScanParallelism, StateStore
+from hwsim.resources import BURST_BITS, unit_memories, write_bursts
+from models.design import Design, MatvecParallelism, ScanParallelism, StateStore
 from models.errors import InputError
 from models.networks.layer import layer_units
-from models.networks.machine import machine_config
 from models.networks.queues import Load, Loads, depths, loads
 from models.networks.shape import Mamba2Shape
 from models.precision import Precision
@@ -32,7 +31,6 @@ OF_UNITS = (*PARALLELISM, "naive", "spilled")
 """What decides the memories that are not behind the port."""
 OF_PORT = ("ports", "port_bits", "prefetch", "outstanding", "buffers")
 """What decides those that are, beside these."""
-ANY_PORT = {"ports": 1, "port_bits": 64, "prefetch": 64, "outstanding": 1, "buffers": 1}
 AT_ONCE = 1 << 16
 """Designs whose queues are computed together, few enough for a processor's cache."""
 
@@ -42,41 +40,14 @@ Columns = Mapping[str, NDArray[np.int32]]
 
 @dataclass(frozen=True)
 class Footprints:
-    """Of each design: blocks used, bits of memories in LUTs, and whether there are blocks for all.
+    """Of each design: blocks used, and whether there are blocks for all of its memories.
 
     NaN, and no fit, where the design does not fit the network.
     """
 
-    shape: Mamba2Shape
-    designs: Designs
-    device: Device
     block_ram: Numbers
     ultra_ram: Numbers
-    lut_bits: Numbers
     fits: NDArray[np.bool_]
-
-    @property
-    def bits(self) -> dict[str, Numbers]:
-        """Bits of the blocks used, and of memories in LUTs, by kind."""
-        ultra_ram = self.device.ultra_ram
-        return {
-            "block_ram": self.block_ram * self.device.block_ram.bits,
-            "ultra_ram": self.ultra_ram * (ultra_ram.bits if ultra_ram else 0),
-            "lut": self.lut_bits,
-        }
-
-    def why(self, number: int) -> str:
-        """The largest memory of design `number` for which no blocks are left, or why it does not
-        fit the network; empty where it fits.
-        """
-        row = self.designs.table[number]
-        values = {name: int(row[name]) for name in OF_UNITS + OF_PORT}
-        design = _design(values, self.designs.precisions[values["precision"]])
-        try:
-            machine = machine_config(self.shape, design)
-        except InputError as error:
-            return str(error)
-        return next(iter(place(memories(machine), self.device).left_out), "")
 
 
 def footprints(shape: Mamba2Shape, designs: Designs, device: Device) -> Footprints:
@@ -87,8 +58,8 @@ def footprints(shape: Mamba2Shape, designs: Designs, device: Device) -> Footprin
     different, which = distinct([units, *port.values()])
     port = {name: column[different] for name, column in port.items()}
     packed = _packed(held, units[different], port, device)[which]
-    block_ram, ultra_ram, lut_bits, left_out = np.ascontiguousarray(packed.T)
-    return Footprints(shape, designs, device, block_ram, ultra_ram, lut_bits, left_out == 0)
+    block_ram, ultra_ram, left_out = np.ascontiguousarray(packed.T)
+    return Footprints(block_ram, ultra_ram, left_out == 0)
 
 
 def fed(shape: Mamba2Shape, designs: Designs) -> Iterator[tuple[Places, Loads]]:
@@ -131,29 +102,23 @@ class Held(NamedTuple):
 @lru_cache(maxsize=1 << 14)
 def _held(shape: Mamba2Shape, values: tuple[int, ...], precision: Precision) -> Held | None:
     """None where the network does not fit. Kept, for grids larger than memory come in parts."""
-    of_units = dict(zip(OF_UNITS, values, strict=True))
     try:
-        units = layer_units(shape, _design(of_units | ANY_PORT, precision), shape.layers)
+        units = layer_units(shape, _design(values, precision), shape.layers)
     except InputError:
         return None
     taken = loads(shape, units, precision)
     return Held(tuple(taken), np.array(list(taken.values())), standing(unit_memories(shape, units)))
 
 
-def _design(values: Mapping[str, int], precision: Precision) -> Design:
-    """A design by OF_UNITS and OF_PORT; its bursts are any."""
-    v = SimpleNamespace(**values)
+def _design(values: tuple[int, ...], precision: Precision) -> Design:
+    """A design by OF_UNITS, with no port."""
+    v = SimpleNamespace(**dict(zip(OF_UNITS, values, strict=True)))
     return Design.model_construct(
-        name=f"{v.lanes} lanes, {v.rows} x {v.columns}, {v.channels} x {v.states}",
+        name="any",
         lanes=v.lanes,
         matvec=MatvecParallelism.model_construct(rows=v.rows, columns=v.columns),
         scan=ScanParallelism.model_construct(channels=v.channels, states=v.states),
-        memory=MemoryPort.model_construct(
-            ports=v.ports, port_bits=v.port_bits, outstanding=v.outstanding, prefetch=v.prefetch
-        ),
-        state=StateStore.model_construct(
-            placement="memory" if v.spilled else "chip", buffers=v.buffers
-        ),
+        state=StateStore.model_construct(placement="memory" if v.spilled else "chip"),
         order="naive" if v.naive else "interleaved",
         precision=precision,
     )

@@ -12,8 +12,8 @@ from hwsim.resources import Memories, turn
 from hwsim.storage import Counts, Read, Rules, needs_of_many, rules_on
 from models.compiled import compiled
 
-PACKED = ("block_ram", "ultra_ram", "lut_bits", "left_out")
-"""What is told of a design: blocks, bits in LUTs, and memories for which no blocks are left."""
+PACKED = ("block_ram", "ultra_ram", "left_out")
+"""What is told of a design: blocks, and memories for which no blocks are left."""
 FIRST = np.iinfo(np.int64).max
 """Size of a memory that is put before all that have another."""
 
@@ -44,18 +44,16 @@ def standing(found: Memories) -> Counts:
 class Packer:
     """Packs queues beside one of several rows of `standing` memories on a device.
 
-    kinds     int (2, 2)              of block RAM and UltraRAM: blocks, and bits of each
-    sizes     int (rows, memories)    bits of each memory in blocks, the largest first, then zeros;
-                                      FIRST of a constant
-    needs     int (rows, memories, 2) blocks of each kind; no UltraRAM for a constant
-    lut_bits  int (rows,)             of the others
+    kinds  int (2, 2)               of block RAM and UltraRAM: blocks, and bits of each
+    sizes  int (rows, memories)     bits of each memory, the largest first; FIRST of a constant
+    needs  int (rows, memories, 2)  blocks of each kind, none of a memory in LUTs; no UltraRAM for a
+                                    constant
     """
 
     rules: Rules
     kinds: Counts
     sizes: Counts
     needs: Counts
-    lut_bits: Counts
 
     @classmethod
     def of(cls, rows: Sequence[Counts], device: Device) -> "Packer":
@@ -64,20 +62,15 @@ class Packer:
         for into, row in zip(memories, rows, strict=True):
             into[: len(row)] = row
         words, bits, copies, read, kept = np.moveaxis(memories, 2, 0)
-        needs, sizes = needs_of_many(words, kept, read, rules), words * bits * copies
-        held = needs[..., 0] > 0
-        first = np.argsort(~held, axis=1, kind="stable")
-        turns = np.where(held, np.where(read == Read.CONSTANT, FIRST, sizes), 0)
         return cls(
             rules,
             np.array([(kind.count, kind.bits) if kind else (0, 0) for kind in kinds]),
-            np.take_along_axis(turns, first, axis=1),
-            np.take_along_axis(copies[..., None] * needs, first[..., None], axis=1),
-            np.where(held, 0, sizes).sum(axis=1),
+            np.where(read == Read.CONSTANT, FIRST, words * bits * copies),
+            copies[..., None] * needs_of_many(words, kept, read, rules),
         )
 
     def pack(self, queues: Queues, rows: NDArray[np.intp]) -> NDArray[np.float64]:
-        """PACKED (designs, 4) of each design.
+        """PACKED (designs, 3) of each design.
 
         rows  int (designs,)  which of the rows of standing memories a design has
         """
@@ -85,7 +78,6 @@ class Packer:
         read = np.full_like(words, Read.CLOCKED)
         needs = copies[..., None] * needs_of_many(words, bits, read, self.rules)
         packed = np.zeros((len(rows), len(PACKED)))
-        packed[:, PACKED.index("lut_bits")] = self.lut_bits[rows]
         own = words * bits * copies, needs
         _pack(*own, self.sizes, self.needs, rows, self.kinds, packed)
         return packed
@@ -100,27 +92,22 @@ def _pack(
     for design in range(len(rows)):
         row, into, at = rows[design], packed[design], 0
         size, need = own_sizes[:, design], own_needs[:, design]
-        for queue in largest[: _sort(size, need, largest, into)]:
+        _sort(size, largest)
+        for queue in largest:
             at = _put_larger(sizes[row], needs[row], at, size[queue], kinds, into)
             _put(need[queue, 0], need[queue, 1], kinds, into)
         _put_larger(sizes[row], needs[row], at, 0, kinds, into)
 
 
 @compiled()
-def _sort(sizes: Any, needs: Any, largest: Any, into: Any) -> int:
-    """How many queues are in blocks, these in `largest`; the bits of the others `into` LUTs."""
-    count = 0
+def _sort(sizes: Any, largest: Any) -> None:
+    """Queues by their sizes, into `largest`."""
     for queue in range(len(sizes)):
-        if not needs[queue, 0]:
-            into[2] += sizes[queue]
-            continue
-        at = count
+        at = queue
         while at and sizes[largest[at - 1]] < sizes[queue]:
             largest[at] = largest[at - 1]
             at -= 1
         largest[at] = queue
-        count += 1
-    return count
 
 
 @compiled()
@@ -142,4 +129,4 @@ def _put(block_ram: int, ultra_ram: int, kinds: Any, into: Any) -> None:
     elif room:
         into[0] += block_ram
     else:
-        into[3] += 1
+        into[2] += 1

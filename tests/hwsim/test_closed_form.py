@@ -162,12 +162,13 @@ def test_many_designs_are_as_each_alone():
 def test_a_design_that_does_not_fit_says_why():
     grid = Designs.grid(DESIGN, {"lanes": [4, 128]})
     cycles = cycles_per_token(SHAPE, grid)
-    assert not cycles.refusal(0)
+    fitting, refused = (cycles.refusals[row] for row in cycles.units)
+    assert not fitting
     assert np.isnan(cycles.total).tolist() == [False, True]
     wide = Design.model_validate(DESIGN.model_dump() | {"lanes": 128})
     with pytest.raises(InputError) as error:
         layer_units(SHAPE, wide)
-    assert cycles.refusal(1).split(": ", 1)[1] == str(error.value).split(": ", 1)[1]
+    assert refused.split(": ", 1)[1] == str(error.value).split(": ", 1)[1]
 
 
 @pytest.mark.parametrize(
