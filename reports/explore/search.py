@@ -15,8 +15,10 @@ from reports.explore.screen import NAMES, Screened, Values, costs, screen
 from reports.explore.store import Store
 from reports.inputs import Show
 
-UNFIT = 1e3
-"""Violation of a point of which nothing is known, more than constraints ever sum up to here."""
+UNFIT, NO_ROOM = 4.0, 2.0
+"""Violations of a point of which nothing is known, and of one that its board has no room for; what
+it misses of the constraints, which comes beside the latter, is at most 1.
+"""
 Genomes = NDArray[np.int64]
 
 
@@ -110,11 +112,15 @@ class _Search:
             self.known[at, number] = cost, violation
 
     def _violations(self, found: Screened) -> Values:
-        """Of the points that have values: excess over all constraints, relative to each."""
-        on_board = [reason.kind == "board" for reason in found.reasons]
-        total = np.array(on_board, float)[found.sample_codes] * UNFIT / 2
+        """Of the points that have values: NO_ROOM, and the mean of what each constraint misses.
+
+        An excess of x misses x / (1 + x), so that none hides all the others.
+        """
+        no_room = np.array([reason.kind == "board" for reason in found.reasons], float)
+        total = no_room[found.sample_codes] * NO_ROOM
         for constraint in self.plan.constraints:
             values = found.sample_values[:, NAMES.index(constraint.measure)]
-            excess = np.nan_to_num(constraint.excess(values), nan=UNFIT)
-            total += np.where(constraint.holds(values), 0, np.maximum(excess, 1e-12))
+            excess = np.maximum(constraint.excess(values), 1e-12)
+            missed = np.where(constraint.holds(values), 0, 1 - 1 / (1 + excess))
+            total += np.nan_to_num(missed, nan=1) / len(self.plan.constraints)
         return total

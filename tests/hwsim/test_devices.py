@@ -79,6 +79,9 @@ def test_refreshes_follow_the_clock():
     assert (slow.refresh_interval, slow.refresh_cycles) == (780, 26)
     assert (fast.refresh_interval, fast.refresh_cycles) == (2340, 78)
     assert slow.bandwidth == pytest.approx(0.925 * 128 / 8 * 100e6, rel=1e-3)
+    tiny = find_device("ulx3s-85f").memory_model(16)
+    assert (tiny.clock_hz, tiny.refresh_interval) == (50e6, 391)
+    assert tiny.refresh_cycles == 4, "66 ns are 3.3 cycles, and a part of one is lost as a whole"
 
 
 def test_several_ports_share_the_memory():

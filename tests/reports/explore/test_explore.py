@@ -22,9 +22,11 @@ from reports.explore import divergence, explore, screening, stages, to_text
 from reports.explore import screen as screen_module
 from reports.explore import search as search_module
 from reports.explore.exploration import best, broken
-from reports.explore.gather import Point
+from reports.explore.gather import Point, gather
 from reports.explore.knobs import overrides
-from reports.explore.screen import NAMES, costs, judge
+from reports.explore.plan import plan_of
+from reports.explore.screen import BEATEN, NAMES, ON_FRONT, costs, judge, screen
+from reports.explore.store import open_store
 from tests.hwsim.test_front import compared
 from tests.reports.explore.spaces import pieces_of, small
 
@@ -342,3 +344,55 @@ def test_the_terminal_tells_screened_values_and_the_engines(tmp_path):
     assert second.id not in found.engine
     (best,) = [line for line in lines if line.startswith("best for bundled")]
     assert best.endswith("; of those within 1% of the best tokens_per_second the best lut")
+
+
+def test_a_sample_tells_what_beats_a_point_of_another_piece(once):
+    """Of a piece's front, most points are not on that of all."""
+    plan, pieces = once[0].plan, []
+    for start in range(0, plan.points, 64):
+        numbers = np.arange(start, min(start + 64, plan.points))
+        pieces.append((0, f"{start:06}", screen(plan, 0, numbers, 1, None)))
+    judged = judge(plan, 0, np.arange(plan.points))
+    left = np.flatnonzero(judged.codes == 0)
+    kept = np.array(compared(costs(plan, judged.values[left])))
+    judged.reject(left[~kept], BEATEN)
+    found = gather(plan, pieces)
+    told = {point.number: reason for point, reason in found.sample}
+    assert told == {number: judged.reasons[judged.codes[number]] for number in told}
+    assert {point.number for point in found.fronts["bundled"]} <= told.keys()
+    assert sum(len(piece.front) for _, _, piece in pieces) > 2 * found.counts[ON_FRONT]
+
+
+def searched(space, folder):
+    """Of a search that comes by every point: the kind of each one's reason, and its violation."""
+    plan = plan_of(space)
+    (grid,), numbers = plan.grids, np.arange(plan.points)
+    judged = judge(plan, 0, numbers)
+    kinds = [judged.reasons[code].kind for code in judged.codes[grid.canonical(numbers)]]
+    genomes = np.stack([np.zeros_like(numbers), *grid.places(numbers).values()], axis=1)
+    with open_store(folder / "results.sqlite", plan.version) as store:
+        search = search_module._Search(plan, store, {}, grid.network)
+        _, violations = search._evaluate(0, genomes)
+    return {
+        kind: {each for each, of in zip(violations.tolist(), kinds, strict=True) if of == kind}
+        for kind in kinds
+    }
+
+
+def test_a_search_ranks_points_by_what_is_wrong_with_them(tmp_path):
+    """However far they are beyond the constraints: by 20,000 times and more."""
+    changes = {"device": ["kv260"], "memory.prefetch": [16, 50_000]}
+    found = searched(
+        small(knobs=small().knobs | changes, constraints=["lut < 1", "ultra_ram <= 0"]), tmp_path
+    )
+    assert found.keys() == {"constraint", "board", "network", "port"}
+    assert 0 < min(found["constraint"]) < max(found["constraint"]) < min(found["board"])
+    assert max(found["board"]) < min(found["network"] | found["port"])
+
+
+def test_a_search_knows_what_keeps_a_constraint(once, tmp_path):
+    """A bound that must not be reached, and is, is missed."""
+    most = max(point.measures["lut"] for point in once[0].points)
+    found = searched(small(constraints=[f"lut < {most:.0f}"]), tmp_path)
+    assert found["front"] == {0}
+    assert 0 < min(found["constraint"]) < 1e-9
