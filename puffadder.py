@@ -161,7 +161,9 @@ def estimate(
         list[str] | None,
         typer.Argument(help="Changes to the design: `scan.states=4`, `device=u280`."),
     ] = None,
-    tokens: Annotated[int, typer.Option(min=1, help="Tokens to predict; the last is told.")] = 2,
+    tokens: Annotated[
+        int, typer.Option(min=1, max=1000, help="Tokens to predict; the last is told.")
+    ] = 2,
     calibration: Annotated[
         Path | None,
         typer.Option(help="Factors for LUTs, registers and DSPs, as `puffadder calibrate` writes."),

@@ -173,8 +173,6 @@ class OnChip:
     memories: Memories
     block_ram: int
     ultra_ram: int
-    lut_bits: int
-    """Of the memories that are not in blocks."""
     left_out: tuple[str, ...]
     """Memories for which no blocks are left."""
 
@@ -198,7 +196,7 @@ class OnChip:
 def place(found: Memories, device: Device) -> OnChip:
     """Put memories into the blocks of `device`."""
     kinds, rules = _kinds(device), rules_on(device)
-    used, left_out, lut_bits = {"block_ram": 0, "ultra_ram": 0}, [], 0
+    used, left_out = {"block_ram": 0, "ultra_ram": 0}, []
     for name, storage in sorted(found.items(), key=lambda item: turn(item[1])):
         blocks = zip(used, needs(storage.words, storage.kept, storage.read, rules), strict=True)
         need = {kind: storage.copies * count for kind, count in blocks if count}
@@ -208,9 +206,7 @@ def place(found: Memories, device: Device) -> OnChip:
             used[best] += need[best]
         elif need:
             left_out.append(name)
-        else:
-            lut_bits += storage.total_bits
-    return OnChip(device, found, **used, lut_bits=lut_bits, left_out=tuple(left_out))
+    return OnChip(device, found, **used, left_out=tuple(left_out))
 
 
 def turn(storage: Storage) -> tuple[bool, int]:

@@ -54,15 +54,14 @@ def test_small_memories_take_no_blocks_and_tables_no_ultra_ram():
     device = find_device("zcu104")
     banks = Storage(999, 8, read=Read.IMMEDIATE)
     placed = place({"queue": Storage(64, 1000), "banks": banks}, device)
-    assert (placed.block_ram, placed.ultra_ram) == (0, 0)
-    assert placed.lut_bits == 64 * 1000 + 999 * 8
+    assert (placed.block_ram, placed.ultra_ram, placed.fits) == (0, 0, True)
     assert place({"state": Storage(4096, 72)}, device).ultra_ram == 1
     assert place({"table": Storage(4096, 72, read=Read.CONSTANT)}, device).block_ram == 16
 
 
 def test_a_memory_is_in_luts_where_that_costs_less_than_blocks():
     device = find_device("zcu102")
-    assert place({"queue": Storage(65, 20)}, device).lut_bits == 65 * 20
+    assert place({"queue": Storage(65, 20)}, device).block_ram == 0
     assert place({"queue": Storage(65, 20, copies=3)}, device).block_ram == 0
     assert place({"queue": Storage(65, 36, copies=3)}, device).block_ram == 3
 
