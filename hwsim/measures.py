@@ -16,6 +16,7 @@ from hwsim.distinct import distinct
 from hwsim.energy import joules_on, work_of
 from hwsim.footprints import OF_UNITS, fed, footprints, of_port
 from hwsim.logic import taken
+from hwsim.logic.calibration import Calibration
 from hwsim.logic.machine import behind_fetch
 from hwsim.logic.ports import fetch_logic, masters_logic
 from models.design import Design, MatvecParallelism, ScanParallelism
@@ -99,9 +100,15 @@ def costly(shape: Mamba2Shape, base: Design, designs: Designs, device: Device | 
 
 
 def measures(
-    shape: Mamba2Shape, designs: Designs, kept: Costly, device: Device | None
+    shape: Mamba2Shape,
+    designs: Designs,
+    kept: Costly,
+    device: Device | None,
+    calibration: Calibration | None = None,
 ) -> dict[str, Numbers]:
-    """What is known of each design by the names of MEASURES; NaN where it breaks a rule."""
+    """What is known of each design by the names of MEASURES; NaN where it breaks a rule. LOGIC is
+    by the experience of a calibration, where there is one.
+    """
     table, about = kept.table, designs.table
     fits = np.where(table["rule"] == 0, 1.0, np.nan)
     word_bytes = about["ports"] * about["port_bits"] / 8
@@ -115,6 +122,8 @@ def measures(
     if device is None:
         return found
     found |= {name: table[name] * fits for name in OF_BOARD}
+    if calibration:
+        found |= {name: np.rint(found[name] * getattr(calibration, name)) for name in LOGIC}
     return found | _energy(shape, designs, found, device)
 
 

@@ -2,20 +2,22 @@
 
 import json
 import shlex
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from codegen.files import finite
 from hwsim.devices import Device, memory_on
 from hwsim.energy import joules_on, work_of
-from hwsim.logic import logic
-from hwsim.measures import MEASURES, OF_BOARD
+from hwsim.measures import LOGIC, MEASURES, OF_BOARD
 from models.networks.machine import machine_config
-from reports.explore.exploration import Exploration, broken, command, measured
+from reports.explore.exploration import Exploration, broken, command, estimated, measured
 from reports.explore.gather import Point
 from reports.explore.knobs import Knobs, overrides
 from reports.explore.outputs import design_file
+from reports.explore.plan import Plan
 from reports.explore.screen import NAMES
+from reports.unit_logic import unit_logic
 
 VERSION = 1
 
@@ -33,7 +35,7 @@ def document(found: Exploration) -> dict[str, Any]:
         "run": found.run,
         "space": _space(found),
         "boards": {name: _board(device) for name, device in boards.items()},
-        "measures": {name: _measure(name) for name in known},
+        "measures": {name: _measure(plan, name) for name in known},
         "reasons": [
             {"kind": reason.kind, "text": reason.text, "points": points}
             for reason, points in found.found.counts.items()
@@ -72,6 +74,7 @@ def _chosen(knobs: Knobs, point: Point) -> list[int]:
 def _space(found: Exploration) -> dict[str, Any]:
     plan, knobs = found.plan, found.plan.varied
     return {
+        "command": estimated(plan),
         "networks": list(plan.space.networks),
         "base": plan.space.base,
         "knobs": knobs,
@@ -99,14 +102,15 @@ def _board(device: Device) -> dict[str, Any]:
     return counts | {"trust": trust}
 
 
-def _measure(name: str) -> dict[str, Any]:
-    measure = MEASURES[name]
+def _measure(plan: Plan, name: str) -> dict[str, Any]:
+    measure, factors = MEASURES[name], plan.calibration
+    scaled = f", times the factors of {factors.source}" if factors and name in LOGIC else ""
     return {
         "label": measure.label,
         "unit": measure.unit,
         "best": measure.best,
         "tag": measure.tag,
-        "basis": measure.basis,
+        "basis": measure.basis + scaled,
     }
 
 
@@ -150,7 +154,7 @@ def _winner(found: Exploration, point: Point) -> dict[str, Any]:
         "sensitivity": found.sensitivity[point.id],
         "cycles": {"total": looked.get("cycles"), "units": looked.get("units", {})},
         "bounds": looked.get("bounds", {}),
-        "resources": {"units": _units(point), "memories": looked.get("memories", {})},
+        "resources": {"units": _units(found.plan, point), "memories": looked.get("memories", {})},
         "energy": _energy(point),
         "roofline": {
             "macs_per_token": grid.shape.products_per_token,
@@ -173,11 +177,15 @@ def winner_file(found: Exploration, point: Point) -> str:
     return f"winner-{name}.yaml" if names.count(name) == 1 else f"winner-{at + 1}-{name}.yaml"
 
 
-def _units(point: Point) -> dict[str, dict[str, float]]:
-    if point.grid.device is None:
+def _units(plan: Plan, point: Point) -> dict[str, dict[str, int]]:
+    device = point.grid.device
+    if device is None:
         return {}
-    units = logic(machine_config(point.grid.shape, point.design), point.grid.device.family)
-    return {name: {"lut": unit.lut, "ff": unit.ff, "dsp": unit.dsp} for name, unit in units.items()}
+    machine = machine_config(point.grid.shape, point.design)
+    return {
+        name: asdict(unit)
+        for name, unit in unit_logic(machine, device, plan.calibration).units.items()
+    }
 
 
 def _energy(point: Point) -> dict[str, float]:

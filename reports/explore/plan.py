@@ -3,12 +3,14 @@
 from collections import Counter
 from dataclasses import dataclass
 from functools import cached_property
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from codegen.designs import find_design
 from hwsim.devices import Device, find_device
+from hwsim.logic.calibration import Calibration, read_calibration, require_family
 from hwsim.measures import OF_BOARD, OF_ENERGY
 from models.design import Design, changed
 from models.errors import InputError
@@ -34,6 +36,7 @@ class Plan:
     constraints: tuple[Constraint, ...]
     divergences: tuple[tuple[float, ...], ...] = ()
     version: str = ""
+    calibration: Calibration | None = None
 
     @property
     def points(self) -> int:
@@ -63,6 +66,7 @@ class Plan:
                 self.constraints,
                 self.objectives,
                 self.divergences,
+                self.calibration.model_dump() if self.calibration else None,
                 search,
             ]
         )
@@ -78,6 +82,7 @@ def plan_of(space: Space) -> Plan:
         require_measure(name, f"space {space.name}: objectives:")
     constraints = tuple(parse_constraint(text, space.name) for text in space.constraints)
     _require_once(space, constraints)
+    factors = read_calibration(Path(space.calibration)) if space.calibration else None
     base = find_design(space.base)
     boards = knobs.pop("device", [base.device])
     wanted = {*space.objectives, *(each.measure for each in constraints)}
@@ -92,6 +97,8 @@ def plan_of(space: Space) -> Plan:
         for board, on_board in {each.device: each for each in on_boards}.items():
             device = find_device(board) if board else None
             _require_board(space, device, wanted)
+            if factors and device:
+                require_family(factors, device.family)
             grid = Grid(network, shape, device, on_board, knobs, first)
             if grid.points > MOST:
                 rule = f"must have at most {MOST:,} points, not {grid.points:,}"
@@ -99,7 +106,7 @@ def plan_of(space: Space) -> Plan:
             grid.designs(_NONE)  # values that no port can have
             grids.append(grid)
             first += grid.points
-    return Plan(space, knobs, tuple(grids), constraints, version=version())
+    return Plan(space, knobs, tuple(grids), constraints, version=version(), calibration=factors)
 
 
 def _require_values(base: Design, knobs: Knobs, place: str) -> None:

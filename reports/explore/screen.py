@@ -77,12 +77,13 @@ def judge(plan: Plan, at: int, numbers: Numbers, kept: Costly | None = None) -> 
     asked = everything[judged.codes == 0]
     designs = grid.designs(numbers[asked])
     judged.kept = kept or costly(grid.shape, grid.base, designs, grid.device)
-    for name, column in measures(grid.shape, designs, judged.kept, grid.device).items():
+    told = measures(grid.shape, designs, judged.kept, grid.device, plan.calibration)
+    for name, column in told.items():
         judged.values[asked, NAMES.index(name)] = column
     if plan.divergences:
         found = _divergences(plan, at, numbers[asked])
         judged.values[asked, NAMES.index("divergence")] = found
-    for fits, reason in _rules(grid.device, judged.kept):
+    for fits, reason in _rules(grid.device, judged.kept, judged.values[asked]):
         judged.reject(asked[~fits], reason)
     for constraint in plan.constraints:
         holds = constraint.holds(judged.values[:, NAMES.index(constraint.measure)])
@@ -95,7 +96,9 @@ def _divergences(plan: Plan, at: int, numbers: Numbers) -> Values:
     return np.array(plan.divergences[at])[places.get("precision", np.zeros_like(numbers))]
 
 
-def _rules(device: Device | None, kept: Costly) -> Iterator[tuple[NDArray[np.bool_], Reason]]:
+def _rules(
+    device: Device | None, kept: Costly, values: Values
+) -> Iterator[tuple[NDArray[np.bool_], Reason]]:
     """Whether each design keeps the rules of the network, and then those of the board."""
     table = kept.table
     for rule, text in enumerate(kept.rules, 1):
@@ -107,7 +110,7 @@ def _rules(device: Device | None, kept: Costly) -> Iterator[tuple[NDArray[np.boo
         available = getattr(device, name)
         if available is not None:
             text = f"{name} must be at most the {available} of {device.name}"
-            yield table[name] <= available, Reason("board", text)
+            yield values[:, NAMES.index(name)] <= available, Reason("board", text)
 
 
 def costs(plan: Plan, values: Values) -> Values:

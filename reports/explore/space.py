@@ -63,6 +63,9 @@ class Space(BaseModel):
     verify: Verify = Verify()
     accuracy: AccuracyOf = AccuracyOf()
     search: Search = Search()
+    calibration: str | None = None
+    """A file of `hwsim.logic.calibration`, by which modelled LUTs, flip-flops and DSPs are
+    multiplied."""
 
 
 def names() -> list[str]:

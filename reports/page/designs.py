@@ -42,7 +42,7 @@ def scatter_of(told: Told) -> Scatter:
         of=[places[row.reason] for row in rows],
         groups=[row.network for row in rows],
         knobs=_knobs(told, rows),
-        command="puffadder estimate",
+        command=told["space"]["command"],
         best=marked,
         named=told["space"]["networks"] if len(told["winners"]) > 1 else (),
     )

@@ -71,6 +71,7 @@ def explored(knobs=KNOBS, network="mamba2-2.7b", limit=LUT_LIMIT):
         "command": "puffadder explore example --out DIR",
         "run": {"seconds": 1.5, "computed": len(every)},
         "space": {
+            "command": "puffadder estimate",
             "networks": [network],
             "base": "lightmamba-vck190",
             "knobs": knobs,
