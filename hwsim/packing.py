@@ -101,7 +101,7 @@ def _pack(
 
 @compiled()
 def _sort(sizes: Any, largest: Any) -> None:
-    """Queues by their sizes, into `largest`."""
+    """Indices of queues with these `sizes` in bits, the largest first, into `largest` (queues,)."""
     for queue in range(len(sizes)):
         at = queue
         while at and sizes[largest[at - 1]] < sizes[queue]:

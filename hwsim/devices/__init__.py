@@ -27,6 +27,7 @@ Bits = Annotated[int, Field(ge=8, strict=True)]
 Hertz = Annotated[float, Field(ge=SLOWEST_HZ, le=FASTEST_HZ)]
 Rate = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 Nanoseconds = Annotated[float, Field(ge=0, le=1e5)]
+"""Beyond 0.1 ms is no memory that a port reads word by word."""
 Share = Annotated[float, Field(gt=0, le=1)]
 Watts = Annotated[float, Field(gt=0, allow_inf_nan=False)]
 

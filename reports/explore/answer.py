@@ -17,7 +17,7 @@ from reports.explore.exploration import command
 from reports.explore.gather import Found, Point, in_order
 from reports.explore.grid import Grid, Numbers
 from reports.explore.knobs import overrides, text_of
-from reports.explore.outputs import rows
+from reports.explore.outputs import reason_lines, rows
 from reports.explore.plan import Plan, plan_of
 from reports.explore.screen import (
     BEATEN,
@@ -27,6 +27,7 @@ from reports.explore.screen import (
     Judged,
     Reason,
     Values,
+    by_name,
     costs,
     judge,
 )
@@ -73,10 +74,7 @@ class Answer:
     def to_text(self) -> str:
         values = " ".join(overrides(self.values)) or "any values"
         lines = [f"space {self.plan.space.name}: points with {values}: {self.points:,} (modelled)"]
-        lines += [
-            f"{points:14,}  {reason.kind:11} {reason.text}"
-            for reason, points in self.counts.items()
-        ]
+        lines += reason_lines(self.counts)
         for network, near in self.nearest.items():
             lines += ["", f"nearest for {network}: {near.reason.kind}, {near.reason.text}"]
             lines += rows(self.plan, [near.point], {})
@@ -237,8 +235,7 @@ def _nearest(plan: Plan, at: int, judged: Judged) -> tuple[tuple[float, ...], Po
     kinds = np.array([KINDS.index(reason.kind) for reason in judged.reasons])[judged.codes]
     ranks: Values = np.column_stack([kinds, np.nan_to_num(costs(plan, judged.values), nan=np.inf)])
     row = int(np.lexsort(ranks.T[::-1])[0])
-    known = zip(NAMES, judged.values[row].tolist(), strict=True)
-    point = Point(plan.grids[at], int(judged.numbers[row]), {n: v for n, v in known if v == v})
+    point = Point(plan.grids[at], int(judged.numbers[row]), by_name(judged.values[row]))
     return tuple(ranks[row].tolist()), point, judged.reasons[judged.codes[row]]
 
 

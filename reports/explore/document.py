@@ -11,7 +11,7 @@ from hwsim.devices import Device, memory_on
 from hwsim.energy import joules_on, work_of
 from hwsim.measures import LOGIC, MEASURES, OF_BOARD
 from models.networks.machine import machine_config
-from reports.explore.exploration import Exploration, broken, command, estimated, measured
+from reports.explore.exploration import Exploration, broken, command, estimate_command, measured
 from reports.explore.gather import Point
 from reports.explore.knobs import Knobs, overrides
 from reports.explore.outputs import design_file
@@ -74,7 +74,7 @@ def _chosen(knobs: Knobs, point: Point) -> list[int]:
 def _space(found: Exploration) -> dict[str, Any]:
     plan, knobs = found.plan, found.plan.varied
     return {
-        "command": estimated(plan),
+        "command": estimate_command(plan),
         "networks": list(plan.space.networks),
         "base": plan.space.base,
         "knobs": knobs,

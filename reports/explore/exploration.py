@@ -100,10 +100,10 @@ def measured(point: Point, name: str, engine: Engine) -> float:
 def command(plan: Plan, point: Point) -> str:
     """What tells more about a point."""
     words = [point.grid.network, plan.space.base, *overrides(plan.turned(point.knobs))]
-    return f"{estimated(plan)} {shlex.join(words)}"
+    return f"{estimate_command(plan)} {shlex.join(words)}"
 
 
-def estimated(plan: Plan) -> str:
+def estimate_command(plan: Plan) -> str:
     """How a command begins that tells more about any point: before its network."""
     factors = ["--calibration", plan.space.calibration] if plan.space.calibration else []
     return shlex.join(["puffadder", "estimate", *factors])

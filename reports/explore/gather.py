@@ -15,13 +15,14 @@ from reports.explore.plan import Plan
 from reports.explore.screen import (
     BEATEN,
     KINDS,
-    NAMES,
     ON_FRONT,
     UNVISITED,
     Reason,
     Screened,
     Values,
+    by_name,
     costs,
+    no_blocks,
 )
 
 SAMPLE = 4000
@@ -83,7 +84,7 @@ class _Rows:
             Point(
                 plan.grids[self.grids[row]],
                 int(self.numbers[row]),
-                {n: v for n, v in zip(NAMES, self.values[row].tolist(), strict=True) if v == v},
+                by_name(self.values[row]),
             )
             for row in which
         ]
@@ -164,6 +165,7 @@ def _way_out(plan: Plan, last: Reason) -> str:
         return "give the knobs or the base other values"
     ways = "choose a larger board or smaller designs"
     placements = plan.knobs.get("state.placement", [plan.grids[0].base.state.placement])
-    if last.text.startswith("memories") and "memory" not in placements:
+    full = [no_blocks(grid.device) for grid in plan.grids if grid.device]
+    if last in full and "memory" not in placements:
         ways += ", or give state.placement: [memory]"
     return f"{ways}; {nearest}"

@@ -2,6 +2,7 @@
 
 import csv
 import io
+from collections.abc import Mapping
 
 import yaml
 
@@ -20,6 +21,7 @@ from reports.explore.exploration import (
 from reports.explore.gather import Point
 from reports.explore.knobs import overrides, text_of
 from reports.explore.plan import Plan
+from reports.explore.screen import Reason
 
 LISTED = 10
 """Designs of a front that are told on the terminal."""
@@ -49,10 +51,7 @@ def to_text(found: Exploration) -> str:
     looked_at = found.looked_at
     of_all = "" if looked_at == found.plan.points else f", {looked_at:,} of them looked at"
     lines = [f"space {found.plan.space.name}: {found.plan.points:,} points (modelled){of_all}"]
-    lines += [
-        f"{points:14,}  {reason.kind:11} {reason.text}"
-        for reason, points in found.found.counts.items()
-    ]
+    lines += reason_lines(found.found.counts)
     for network, points in found.found.fronts.items():
         first = found.plan.objectives[0]
         lines += ["", f"front for {network}: {len(points)} designs, in the order of {first}"]
@@ -68,6 +67,11 @@ def to_text(found: Exploration) -> str:
         ]
         lines += [command(found.plan, point)]
     return "\n".join(lines)
+
+
+def reason_lines(counts: Mapping[Reason, int]) -> list[str]:
+    """How many points there are for each reason."""
+    return [f"{points:14,}  {reason.kind:11} {reason.text}" for reason, points in counts.items()]
 
 
 def _rule(plan: Plan) -> str:

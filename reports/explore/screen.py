@@ -35,6 +35,11 @@ KINDS = (
 """Of reasons, from the best point's to the one that is not even another design."""
 
 
+def no_blocks(device: Device) -> Reason:
+    """That a board's blocks do not hold the memories."""
+    return Reason("board", f"memories must have blocks of {device.name}")
+
+
 @dataclass
 class Judged:
     """Of points: `codes`, indices into `reasons`, 0 for those that nothing speaks against, and
@@ -105,7 +110,7 @@ def _rules(
         yield table["rule"] != rule, Reason("network", text)
     if device is None:
         return
-    yield table["placed"], Reason("board", f"memories must have blocks of {device.name}")
+    yield table["placed"], no_blocks(device)
     for name in LOGIC:
         available = getattr(device, name)
         if available is not None:
@@ -121,6 +126,12 @@ def costs(plan: Plan, values: Values) -> Values:
         for name in plan.objectives
     ]  # fmt: skip
     return np.stack(columns, axis=1)
+
+
+def by_name(values: Values) -> dict[str, float]:
+    """Of a point's values (NAMES,), those that are known."""
+    found = zip(NAMES, values.tolist(), strict=True)
+    return {name: value for name, value in found if value == value}
 
 
 class Screened(NamedTuple):

@@ -6,7 +6,7 @@ import numpy as np
 
 from reports.explore.gather import Point
 from reports.explore.plan import Plan
-from reports.explore.screen import NAMES, judge
+from reports.explore.screen import by_name, judge
 
 
 def turn_knobs(plan: Plan, point: Point) -> dict[str, list[dict[str, Any]]]:
@@ -36,6 +36,5 @@ def turn_knobs(plan: Plan, point: Point) -> dict[str, list[dict[str, Any]]]:
 def _at(plan: Plan, grid: int, number: int) -> dict[str, Any]:
     first = plan.grids[grid].canonical(np.array([number]))
     judged = judge(plan, grid, first)
-    known = zip(NAMES, judged.values[0].tolist(), strict=True)
     reason = judged.reasons[judged.codes[0]].text if judged.codes[0] else None
-    return {"measures": {n: v for n, v in known if v == v}, "reason": reason}
+    return {"measures": by_name(judged.values[0]), "reason": reason}
