@@ -8,7 +8,8 @@ import numpy as np
 from hwsim import parts
 from hwsim.accelerator import accelerator
 from hwsim.memory import MemoryModel
-from hwsim.parts.clock import run
+from hwsim.parts.clock import EDGE, EVENTS, FULL, STUCK, THROUGH, record, run
+from hwsim.parts.wires import Integers
 from models.counters import Activity
 from models.networks.machine import MachineConfig
 
@@ -53,31 +54,28 @@ def predict(
     read = [0] * count if tokens is None else list(tokens[:count])
     netlist = accelerator(machine, prompt_tokens, read)
     units = machine.units.counted
-    counts = np.zeros((len(units), len(Activity)), np.int64)
-    edge, token_edges, events = run(
-        netlist.machine(list(units), _server(memory), machine.port.outstanding),
-        netlist.wires(),
-        (netlist.names.index("sequence"), netlist.channels["tokens"]),
-        counts,
-        np.zeros((1024, 3), np.int64),
-        -1 if timeline_token is None else timeline_token,
-        _patience(memory),
-    )
-    if edge < 0:
+    each = netlist.machine(list(units), _server(memory), machine.port.outstanding)
+    ends = (each.kinds.tolist().index(parts.SEQUENCE), netlist.channels["tokens"])
+    wires, seen = netlist.wires(), record(len(units), count)
+    watched = -1 if timeline_token is None else timeline_token
+    while (end := run(each, wires, seen, ends, watched, _patience(memory))) == FULL:
+        seen = seen._replace(events=np.concatenate((seen.events, np.zeros_like(seen.events))))
+    if end == STUCK:
         raise RuntimeError(
             f"the accelerator stands still: nothing moves any more behind token "
-            f"{len(token_edges)} of {count}"
+            f"{seen.at[THROUGH]} of {count}"
         )
+    events = seen.events[: seen.at[EVENTS]]
     return Prediction(
-        cycles=edge,
-        token_edges=token_edges.tolist(),
+        cycles=int(seen.at[EDGE]),
+        token_edges=seen.token_edges.tolist(),
         units={
-            unit: {at.word: int(counts[index, at]) for at in activities}
+            unit: {at.word: int(seen.counts[index, at]) for at in activities}
             for index, (unit, activities) in enumerate(units.items())
         },
         timeline={}
         if timeline_token is None
-        else _timeline(units, events, int(token_edges[timeline_token]) + 1),
+        else _timeline(units, events, int(seen.token_edges[timeline_token]) + 1),
     )
 
 
@@ -96,7 +94,7 @@ def _patience(memory: MemoryModel) -> int:
     return 10_000 + 4 * (memory.latency + memory.refresh_cycles + cost // scale)
 
 
-def _timeline(units: Iterable[str], events: parts.Integers, end: int) -> dict[str, list[Interval]]:
+def _timeline(units: Iterable[str], events: Integers, end: int) -> dict[str, list[Interval]]:
     """The intervals of each unit from its events, in the order of time."""
     timeline: dict[str, list[Interval]] = {}
     for index, unit in enumerate(units):

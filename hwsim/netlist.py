@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hwsim import parts
+from hwsim.parts.wires import MOST_PARTS, Wires, wires
 from hwsim.units.quantize import QuantizeTiming
 from models.units.quantize import QuantizeConfig
 
@@ -114,38 +115,48 @@ class Netlist:
             [self.channels[channel] for side in sides for channel in side]
             for sides in zip(self.takes, self.gives, self.sees, strict=True)
         ]
-        forward = self._in_order()
+        moving, registered = self._in_order()
+        order = moving + registered
+        kinds = [self.kinds[at] for at in order]
+        names = [self.names[at] for at in order]
+        offering = [kind in parts.OFFERING for kind in kinds]
         return parts.Machine(
-            kinds=np.array(self.kinds),
-            io=_rectangle(io),
-            p=_rectangle(self.constants),
+            kinds=np.array(kinds),
+            io=_rectangle([io[at] for at in order]).astype(np.uint32),
+            p=_rectangle([self.constants[at] for at in order]),
             s=np.zeros((len(io), parts.REGISTERS), np.int64),
-            units=np.array([units.index(name) if name in units else -1 for name in self.names]),
-            offering=np.array([at for at in forward if self.kinds[at] in parts.OFFERING]),
-            stepping=np.array(forward[::-1]),
-            registered=np.array(
-                [at for at, kind in enumerate(self.kinds) if kind in parts.REGISTERED]
-            ),
+            units=np.array([units.index(name) if name in units else -1 for name in names]),
+            moving=len(moving),
+            offering=sum(1 << at for at, offers in enumerate(offering) if offers),
             tables=np.array(self.tables),
             memory=np.array(memory, np.int64),
-            bursts=np.zeros((2, outstanding, 2), np.int64),
+            bursts=np.zeros((2, 1 << (outstanding - 1).bit_length(), 2), np.int64),
             reads=np.zeros(2, np.int64),
         )
 
-    def wires(self) -> parts.Wires:
+    def wires(self) -> Wires:
         """All wires at reset: nothing is offered, and queues would take something."""
         willing = {
             takes[0]
             for kind, takes in zip(self.kinds, self.takes, strict=True)
             if kind in parts.REGISTERED
         }
-        valid = np.array([channel in self.offered for channel in self.channels])
-        ready = np.array([channel in self.taken | willing for channel in self.channels])
-        return parts.Wires(valid, ready, valid.copy(), ready.copy())
+        sensitive = np.zeros((len(self.channels), 2), np.int64)
+        for third, order in enumerate(self._in_order()):
+            assert len(order) <= MOST_PARTS, f"{len(order)} parts in a round"
+            for bit, at in enumerate(order):
+                for channel in (*self.takes[at], *self.gives[at], *self.sees[at]):
+                    sensitive[self.channels[channel], third] |= 1 << bit
+        return wires(
+            np.array([channel in self.offered for channel in self.channels]),
+            np.array([channel in self.taken | willing for channel in self.channels]),
+            sensitive,
+        )
 
-    def _in_order(self) -> list[int]:
-        """Parts without registered ones, each before those that take from it."""
-        moving = [at for at, kind in enumerate(self.kinds) if kind not in parts.REGISTERED]
+    def _in_order(self) -> tuple[list[int], list[int]]:
+        """Parts without registered ones, each before those that take from it; registered ones."""
+        kinds = list(enumerate(self.kinds))
+        moving = [at for at, kind in kinds if kind not in parts.REGISTERED]
         consumers = {channel: at for at in moving for channel in self.takes[at]}
         order: dict[int, None] = {}
 
@@ -157,7 +168,7 @@ class Netlist:
 
         for at in moving:
             visit(at)
-        return list(order)[::-1]
+        return list(order)[::-1], [at for at, kind in kinds if kind in parts.REGISTERED]
 
 
 def _rectangle(rows: Sequence[Sequence[int]]) -> parts.Integers:

@@ -9,24 +9,23 @@ An edge has three rounds:
 
 1. `offer`: parts without a register at their output pass `valid` on, producers first;
 2. `step`: parts whose `ready` follows their output's, consumers first, move their beats and set
-   their registers; valid of a registered output changes after the edge (`then_valid`);
+   their registers; valid of a registered output turns after the edge;
 3. queues and gathering banks, whose `valid` and `ready` both come from registers.
 
 A part's function takes its channels `io` (those it takes from, gives to, and only looks at), its
-constants `p`, its registers `s` and the wires, and returns its activity.
+constants `p`, its registers `s` and the wires. It sets all that it says on its channels, through
+`hwsim.parts.wires`, and returns its activity, with MOVED if it may do something else on the next
+edge though nothing turns on its channels: if a register has changed, or time itself counts.
 """
 
 from typing import NamedTuple
 
-import numpy as np
-from numpy.typing import NDArray
-
+from hwsim.parts.wires import Integers
 from models.counters import Activity
 
-Integers = NDArray[np.int64]
-Flags = NDArray[np.bool_]
-
 BUSY, INPUT, OUTPUT, MEMORY_READ, MEMORY_WRITE, STATE, FILL = (int(each) for each in Activity)
+MOVED = 8
+"""Beside an activity."""
 
 KINDS = (
     "fork", "switch", "select", "widen", "narrow", "fetch",
@@ -46,20 +45,12 @@ REGISTERS = 64
 """Of each part, at most."""
 
 
-class Wires(NamedTuple):
-    """The handshakes of all channels, on this edge and after it."""
-
-    valid: Flags
-    ready: Flags
-    then_valid: Flags
-    then_ready: Flags
-
-
 class Machine(NamedTuple):
     """All parts: for each its kind, channels, constants, registers and unit (-1: none).
 
-    `offering`, `stepping` and `registered` are the parts of the three rounds, in order. `memory` is
-    as `hwsim.parts.memory` has it, `bursts` (2, bursts outstanding, 2) those that are read and
+    The first `moving` parts are those of the first two rounds, producers first, then come those of
+    the third; `offering` is a mask of the parts of the first round. `memory` is as
+    `hwsim.parts.memory` has it, `bursts` (2, a power of two, 2) those outstanding that are read and
     written, `reads` (2,) what is asked for: where in a largest burst it begins, its words.
     """
 
@@ -68,9 +59,8 @@ class Machine(NamedTuple):
     p: Integers
     s: Integers
     units: Integers
-    offering: Integers
-    stepping: Integers
-    registered: Integers
+    moving: int
+    offering: int
     tables: Integers
     memory: Integers
     bursts: Integers

@@ -1,17 +1,16 @@
 """The clock: all parts on one edge after the other."""
 
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
+from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
 
 from hwsim import parts
 from hwsim.parts import (
-    Integers,
     Machine,
-    Wires,
     memory,
     pipelines,
     routing,
@@ -20,7 +19,9 @@ from hwsim.parts import (
     units,
     words,
 )
+from hwsim.parts.wires import Integers, Wires, turn
 from models.compiled import compiled, inlined
+from models.counters import Activity
 
 
 @intrinsic
@@ -45,6 +46,27 @@ def unowned(_: Any, arrays: Any) -> Any:
         return disown(context, builder, arrays, arguments[0])
 
     return arrays(arrays), build
+
+
+@intrinsic
+def lowest(_: Any, mask: Any) -> Any:
+    """The lowest bit that is set in a mask, which is not 0."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        return builder.cttz(arguments[0], ir.Constant(ir.IntType(1), 1))
+
+    return mask(mask), build
+
+
+@intrinsic
+def highest(_: Any, mask: Any) -> Any:
+    """The highest bit that is set in a mask of 64, which is not 0."""
+
+    def build(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:
+        above = builder.ctlz(arguments[0], ir.Constant(ir.IntType(1), 1))
+        return builder.sub(ir.Constant(ir.IntType(64), 63), above)
+
+    return mask(mask), build
 
 
 @inlined
@@ -112,58 +134,126 @@ def _settle(each: int, m: Machine, w: Wires) -> int:
     return pipelines.gather(io, p, s, w)
 
 
-@compiled(error_model="numpy")
-def run(
-    m: Machine,
-    w: Wires,
-    ends: tuple[int, int],
-    counts: Integers,
-    events: Integers,
-    watched: int,
-    patience: int,
-) -> tuple[int, Integers, Integers]:
-    """Clock the machine until the run is done, or nothing was busy for `patience` edges.
+DONE, STUCK, FULL = range(3)
 
-    ends = (part that is the sequence, channel of the tokens). `counts` (units, activities) are
-    added up. Returns the edge of done (-1: stuck), those of all tokens, and events (edge, unit,
-    activity) where an activity begins while token `watched` is computed.
+
+class Record(NamedTuple):
+    """What is seen of a run.
+
+    `token_edges` (tokens,) are the edges on which tokens leave, `counts` (units, activities) the
+    edges of each activity, `now` (2, units) activities and from when on they hold. `events`
+    (any, 3) are those of the token that is watched, (edge, unit, activity) where an activity
+    begins; `shown` (units,) is the last of each unit. `at` (6,) is where the run stands.
     """
-    m, w = unowned(m), unowned(w)
+
+    token_edges: Integers
+    counts: Integers
+    now: Integers
+    events: Integers
+    shown: Integers
+    at: Integers
+
+
+EDGE, THROUGH, EVENTS, LAST_BUSY, BUSY, FRESH = range(6)
+"""Of `Record.at`: the edge, tokens that have left, events, the last edge on which a unit was busy,
+whether one is, whether the next edge is to show what all units are at.
+"""
+
+
+def record(units: int, tokens: int) -> Record:
+    """Of a run that has not begun."""
+    at = np.zeros(6, np.int64)
+    at[FRESH] = 1
+    return Record(
+        np.zeros(tokens, np.int64),
+        np.zeros((units, len(Activity)), np.int64),
+        np.zeros((2, units), np.int64),
+        np.zeros((64 * units, 3), np.int64),
+        np.full(units, -1, np.int64),
+        at,
+    )
+
+
+@inlined
+def _note(each: int, at: int, m: Machine, r: Record, edge: int) -> bool:
+    """Note what a part is at; whether that is something else than before."""
+    unit = m.units[each]
+    if unit < 0 or r.now[0, unit] == at:
+        return False
+    r.counts[unit, r.now[0, unit]] += edge - r.now[1, unit]
+    r.now[0, unit], r.now[1, unit] = at, edge
+    return True
+
+
+@inlined
+def _edge(m: Machine, w: Wires, r: Record, edge: int) -> bool:
+    """The three rounds of an edge, for the parts that are awake; whether a unit is at something
+    else than before.
+    """
+    at, changed = -1, False
+    while True:
+        ahead = w.awake[0] & m.offering & (-1 << (at + 1))
+        if ahead == 0:
+            break
+        at = lowest(ahead)
+        _offer(at, m, w)
+    at = m.moving
+    while True:
+        ahead = w.awake[0] & ((1 << at) - 1)
+        if ahead == 0:
+            break
+        at = highest(ahead)
+        w.awake[0] ^= 1 << at
+        does = _step(at, m, w, edge)
+        w.awake[0] |= (does & parts.MOVED) // parts.MOVED << at
+        changed |= _note(at, does & ~parts.MOVED, m, r, edge)
+    ahead = w.awake[1]
+    w.awake[1] = 0
+    while ahead:
+        at = lowest(ahead)
+        ahead ^= 1 << at
+        does = _settle(m.moving + at, m, w)
+        w.awake[1] |= (does & parts.MOVED) // parts.MOVED << at
+        changed |= _note(m.moving + at, does & ~parts.MOVED, m, r, edge)
+    return changed
+
+
+@compiled(error_model="numpy")
+def run(m: Machine, w: Wires, r: Record, ends: tuple[int, int], watched: int, patience: int) -> int:
+    """Clock the machine until the run is DONE, or STUCK: nothing was busy for `patience` edges.
+
+    ends = (part that is the sequence, channel of the tokens). While token `watched` is computed,
+    events are kept; where there may be no place for those of another edge, FULL is returned, and
+    the run goes on when it is called with more.
+    """
+    m, w, r = unowned(m), unowned(w), unowned(r)
     sequencer, tokens = ends
-    activities = np.zeros(len(counts), np.int64)
-    shown = np.full(len(counts), -1, np.int64)
-    token_edges = np.zeros(m.p[sequencer, 0], np.int64)
-    through = moved = edge = used = 0
-    while edge - moved < patience:
-        for each in m.offering:
-            _offer(each, m, w)
-        for each in m.stepping:
-            at = _step(each, m, w, edge)
-            if m.units[each] >= 0:
-                activities[m.units[each]] = at
-        for each in m.registered:
-            at = _settle(each, m, w)
-            if m.units[each] >= 0:
-                activities[m.units[each]] = at
-        if through == watched and edge:
-            for unit in range(len(counts)):
-                if activities[unit] != shown[unit]:
-                    shown[unit] = activities[unit]
-                    if used == len(events):
-                        events = np.concatenate((events, np.zeros_like(events)))
-                    events[used, 0], events[used, 1], events[used, 2] = edge, unit, shown[unit]
-                    used += 1
+    while r.at[EDGE] - r.at[LAST_BUSY] < patience:
+        if r.at[EVENTS] + len(r.now[0]) > len(r.events):
+            return FULL
+        edge = r.at[EDGE]
+        changed = _edge(m, w, r, edge)
+        if changed or r.at[FRESH]:
+            r.at[BUSY] = 0
+            for unit in range(len(r.shown)):
+                now = r.now[0, unit]
+                r.at[BUSY] |= now == parts.BUSY
+                if r.at[THROUGH] == watched and edge and now != r.shown[unit]:
+                    event = r.events[r.at[EVENTS]]
+                    event[0], event[1], event[2] = edge, unit, now
+                    r.shown[unit] = now
+                    r.at[EVENTS] += 1
+        r.at[FRESH] = edge == 0
         if w.valid[tokens] and w.ready[tokens]:
-            token_edges[through] = edge
-            through += 1
+            r.token_edges[r.at[THROUGH]] = edge
+            r.at[THROUGH] += 1
+            r.at[FRESH] = 1
         if m.s[sequencer, sequence.DONE]:
-            return edge, token_edges, events[:used]
-        for unit in range(len(counts)):
-            counts[unit, activities[unit]] += 1
-            if activities[unit] == parts.BUSY:
-                moved = edge
-        for channel in range(len(w.valid)):
-            w.valid[channel] = w.then_valid[channel]
-            w.ready[channel] = w.then_ready[channel]
-        edge += 1
-    return -1, token_edges[:through], events[:used]
+            for unit in range(len(r.counts)):
+                r.counts[unit, r.now[0, unit]] += edge - r.now[1, unit]
+            return DONE
+        if r.at[BUSY]:
+            r.at[LAST_BUSY] = edge
+        turn(w)
+        r.at[EDGE] += 1
+    return STUCK

@@ -1,6 +1,7 @@
 """The memory, and what reads and writes it in bursts."""
 
-from hwsim.parts import INPUT, Integers, Wires
+from hwsim.parts import INPUT, MOVED, Integers
+from hwsim.parts.wires import Wires, take, then_offer
 from models.compiled import compiled, inlined
 
 LATENCY, SCALE, COST, INTERVAL, REFRESH, OUTSTANDING, FREE = range(7)
@@ -52,7 +53,7 @@ def _ask(p: Integers, s: Integers, bursts: Integers, willing: bool) -> tuple[boo
         s[ACCEPTED] += 1
     if asks:
         s[ADDRESS] = 1
-        bursts[s[ASKED] % p[1], 0] = most
+        bursts[s[ASKED] & len(bursts) - 1, 0] = most
         s[WORDS] -= most
         s[OFFSET] = 0
         s[ASKED] += 1
@@ -77,21 +78,22 @@ def reader(
     willing = s[ACCEPTED] - s[OVER] < memory[OUTSTANDING]
     accepted, _, free = _ask(p, s, bursts, willing)
     if accepted:
-        at = (s[ACCEPTED] - 1) % p[1]
+        at = s[ACCEPTED] - 1 & len(bursts) - 1
         bursts[at, 1] = accept(memory, bursts[at, 0], edge)
-    if free and w.valid[source]:
-        w.ready[source] = True
+    begins = free and w.valid[source]
+    take(w, source, begins)
+    if begins:
         s[OFFSET], s[WORDS] = reads[0], reads[1]
     if w.valid[out] and w.ready[out]:
         s[BEAT] += 1
-        if s[BEAT] == bursts[s[OVER] % p[1], 0]:
+        if s[BEAT] == bursts[s[OVER] & len(bursts) - 1, 0]:
             s[BEAT] = 0
             s[OVER] += 1
-    w.then_valid[out] = (
-        s[ACCEPTED] > s[OVER] and arrival(memory, bursts[s[OVER] % p[1], 1], s[BEAT]) <= edge + 1
-    )
-    w.then_valid[under_way] = s[WORDS] > 0 or s[ASKED] > s[OVER]
-    return INPUT
+    comes, oldest = s[ACCEPTED] > s[OVER], bursts[s[OVER] & len(bursts) - 1, 1]
+    then_offer(w, out, comes and arrival(memory, oldest, s[BEAT]) <= edge + 1)
+    reading = s[WORDS] > 0 or s[ASKED] > s[OVER]
+    then_offer(w, under_way, reading)
+    return INPUT | MOVED if reading else INPUT
 
 
 @inlined
@@ -114,13 +116,13 @@ def writer(
     source, words, under_way = io[0], io[1], io[2]
     willing = s[ACCEPTED] - s[OVER] < memory[OUTSTANDING]
     comes = w.valid[words] and s[KNOWN] == 1 and s[ACCEPTED] > s[THROUGH]
-    answered = s[THROUGH] > s[OVER] and bursts[s[OVER] % p[1], 1] <= edge
+    answered = s[THROUGH] > s[OVER] and bursts[s[OVER] & len(bursts) - 1, 1] <= edge
     _, asks, free = _ask(p, s, bursts, willing)
     ends = False
+    take(w, words, comes)
     if comes:
-        w.ready[words] = True
         s[BEAT] += 1
-        at = s[THROUGH] % p[1]
+        at = s[THROUGH] & len(bursts) - 1
         beats = bursts[at, 0]
         ends = s[BEAT] == beats
         if ends:
@@ -132,10 +134,12 @@ def writer(
     s[KNOWN] = shows or (s[KNOWN] == 1 and not ends)
     s[AHEAD] += asks
     s[AHEAD] -= shows
-    if free and w.valid[source]:
-        w.ready[source] = True
+    begins = free and w.valid[source]
+    take(w, source, begins)
+    if begins:
         part = p[2] + 3 * s[PART]
         s[OFFSET], s[WORDS] = tables[part + 1], tables[part + 2]
         s[PART] = (s[PART] + 1) % p[3]
-    w.then_valid[under_way] = s[WORDS] > 0 or s[ASKED] > s[OVER]
-    return INPUT
+    writing = s[WORDS] > 0 or s[ASKED] > s[OVER]
+    then_offer(w, under_way, writing)
+    return INPUT | MOVED if writing else INPUT

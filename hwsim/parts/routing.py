@@ -1,6 +1,7 @@
 """Routing: parts that hand beats on, without a pipeline of their own."""
 
-from hwsim.parts import INPUT, Integers, Wires
+from hwsim.parts import INPUT, MOVED, Integers
+from hwsim.parts.wires import Wires, offer, take, then_offer, then_take
 from models.compiled import inlined
 
 
@@ -8,54 +9,66 @@ from models.compiled import inlined
 def fork_offer(io: Integers, p: Integers, s: Integers, w: Wires) -> None:
     """Each output takes a beat when it can; p: outputs, s: has each taken."""
     for at in range(p[0]):
-        w.valid[io[1 + at]] = w.valid[io[0]] and not s[at]
+        offer(w, io[1 + at], w.valid[io[0]] and not s[at])
 
 
 @inlined
 def fork(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
-    if w.valid[io[0]]:
-        through = True
+    through, moved = w.valid[io[0]], False
+    if through:
         for at in range(p[0]):
+            moved = moved or (w.ready[io[1 + at]] and not s[at])
             s[at] |= w.ready[io[1 + at]]
             through = through and s[at] == 1
         if through:
-            w.ready[io[0]] = True
             s[: p[0]] = 0
-    return INPUT
+    take(w, io[0], through)
+    return INPUT | MOVED if moved else INPUT
 
 
 @inlined
 def switch_offer(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> None:
-    """A step's beats go to the output that it names; p: steps, their count, outputs."""
+    """A step's beats go to the output that it names; p: steps, their count, outputs.
+
+    s: step, its beats so far, the output that it names.
+    """
     port = tables[p[0] + 2 * s[0]]
+    if s[2] != port and s[2] < p[2]:
+        offer(w, io[2 + s[2]], False)
+    s[2] = port
     if port < p[2]:
-        w.valid[io[2 + port]] = w.valid[io[0]] and w.valid[io[1]]
+        offer(w, io[2 + port], w.valid[io[0]] and w.valid[io[1]])
 
 
 @inlined
 def switch(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> int:
-    if w.valid[io[0]] and w.valid[io[1]]:
-        port = tables[p[0] + 2 * s[0]]
-        if port >= p[2] or w.ready[io[2 + port]]:
-            w.ready[io[0]] = True
-            w.ready[io[1]] = _last_of_step(p, s, tables)
-    return INPUT
+    port = s[2]
+    taken = w.valid[io[0]] and w.valid[io[1]] and (port >= p[2] or w.ready[io[2 + port]])
+    take(w, io[0], taken)
+    take(w, io[1], taken and _last_of_step(p, s, tables))
+    return INPUT | MOVED if taken else INPUT
 
 
 @inlined
 def select_offer(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> None:
-    """A step's beats come from the input that it names; p: steps, their count, inputs."""
+    """A step's beats come from the input that it names; p: steps, their count, inputs.
+
+    s: step, its beats so far, the input that was named before.
+    """
     port = tables[p[0] + 2 * s[0]]
-    w.valid[io[1 + p[2]]] = w.valid[io[0]] and w.valid[io[1 + port]]
+    offer(w, io[1 + p[2]], w.valid[io[0]] and w.valid[io[1 + port]])
 
 
 @inlined
 def select(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> int:
-    out = io[1 + p[2]]
-    if w.valid[out] and w.ready[out]:
-        w.ready[io[1 + tables[p[0] + 2 * s[0]]]] = True
-        w.ready[io[0]] = _last_of_step(p, s, tables)
-    return INPUT
+    port, out = tables[p[0] + 2 * s[0]], io[1 + p[2]]
+    if s[2] != port:
+        take(w, io[1 + s[2]], False)
+        s[2] = port
+    taken = w.valid[out] and w.ready[out]
+    take(w, io[1 + port], taken)
+    take(w, io[0], taken and _last_of_step(p, s, tables))
+    return INPUT | MOVED if taken else INPUT
 
 
 @inlined
@@ -71,16 +84,17 @@ def _last_of_step(p: Integers, s: Integers, tables: Integers) -> bool:
 @inlined
 def widen_offer(io: Integers, p: Integers, s: Integers, w: Wires) -> None:
     """Of `p[0]` beats one; s: beats that are kept."""
-    w.valid[io[1]] = w.valid[io[0]] and s[0] == p[0] - 1
+    offer(w, io[1], w.valid[io[0]] and s[0] == p[0] - 1)
 
 
 @inlined
 def widen(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     complete = s[0] == p[0] - 1
-    if w.valid[io[0]] and (w.ready[io[1]] or not complete):
-        w.ready[io[0]] = True
+    taken = w.valid[io[0]] and (w.ready[io[1]] or not complete)
+    take(w, io[0], taken)
+    if taken:
         s[0] = 0 if complete else s[0] + 1
-    return INPUT
+    return INPUT | MOVED if taken else INPUT
 
 
 @inlined
@@ -90,25 +104,27 @@ def narrow_offer(io: Integers, w: Wires) -> None:
     p: beats in a word, runs (beats, repeats), their count. s: beats of the word that are gone, of
     the run, repeats that are, run.
     """
-    w.valid[io[1]] = w.valid[io[0]]
+    offer(w, io[1], w.valid[io[0]])
 
 
 @inlined
 def narrow(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> int:
-    if w.valid[io[1]] and w.ready[io[1]]:
+    taken, gone = w.valid[io[1]] and w.ready[io[1]], False
+    if taken:
         s[0] += 1
         s[1] += 1
         run = p[1] + 2 * s[3]
         ends = s[1] == tables[run]
-        if ends or s[0] == p[0]:
-            w.ready[io[0]] = True
+        gone = ends or s[0] == p[0]
+        if gone:
             s[0] = 0
         if ends:
             s[1] = 0
             s[2] += 1
             if s[2] == tables[run + 1]:
                 s[2], s[3] = 0, (s[3] + 1) % p[2]
-    return INPUT
+    take(w, io[0], gone)
+    return INPUT | MOVED if taken else INPUT
 
 
 @inlined
@@ -119,6 +135,6 @@ def queue(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     reads = s[0] > 0 and (w.ready[out] or not w.valid[out])
     s[0] += writes
     s[0] -= reads
-    w.then_valid[out] = reads or (w.valid[out] and not w.ready[out])
-    w.then_ready[source] = s[0] < p[0]
-    return INPUT
+    then_offer(w, out, reads or (w.valid[out] and not w.ready[out]))
+    then_take(w, source, s[0] < p[0])
+    return INPUT | MOVED if writes or reads else INPUT

@@ -6,11 +6,12 @@ from hwsim.parts import (
     INPUT,
     MEMORY_READ,
     MEMORY_WRITE,
+    MOVED,
     OUTPUT,
     STATE,
     Integers,
-    Wires,
 )  # fmt: skip
+from hwsim.parts.wires import Wires, offer, take, then_offer
 from models.compiled import inlined
 
 
@@ -39,16 +40,20 @@ def discretize(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     else:
         at = MEMORY_READ if w.valid[heads] else INPUT
 
+    moved = taken or takes_head or s[5] > 0
     s[2] += s[5] >> (p[3] - 1) & 1
     s[5] = (s[5] << 1 | takes_head) & (1 << p[3]) - 1
+    last_of_beat = False
     if takes_head:
         s[0] += 1
         s[1] += 1
-        if s[1] == p[1] or s[0] == p[0]:
+        last_of_beat = s[1] == p[1] or s[0] == p[0]
+        if last_of_beat:
             s[1] = 0
-            w.ready[heads] = w.ready[weights] = True
+    take(w, heads, last_of_beat)
+    take(w, weights, last_of_beat)
+    take(w, source, taken)
     if taken:
-        w.ready[source] = True
         s[4] += 1
         if s[4] == p[2]:
             s[4] = 0
@@ -57,9 +62,10 @@ def discretize(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
                 s[0] = s[2] = s[3] = 0
     if advance:
         beats = s[6] << 1 | taken
-        w.then_valid[out] = beats >> (p[4] - 1) & 1
+        moved = moved or beats > 0
+        then_offer(w, out, beats >> (p[4] - 1) & 1 == 1)
         s[6] = beats & (1 << (p[4] - 1)) - 1
-    return at
+    return at | MOVED if moved else at
 
 
 @inlined
@@ -76,7 +82,7 @@ def update(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     takes_b, takes_c = w.valid[b] and s[0] < p[0], w.valid[c] and s[1] < p[0]
     offered = filled and w.valid[source] and w.valid[state]
     first = s[3] == 0
-    w.valid[skip] = offered and first and not s[5]
+    offer(w, skip, offered and first and not s[5])
     advance = w.ready[out] or not w.valid[out]
     begins = offered and advance and (w.ready[skip] or s[5] or not first)
 
@@ -91,28 +97,31 @@ def update(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     else:
         at = MEMORY_WRITE if w.valid[narrowed] and not w.ready[leaving] else OUTPUT
 
-    w.ready[b], w.ready[c] = takes_b, takes_c
+    take(w, b, takes_b)
+    take(w, c, takes_c)
+    take(w, state, begins)
+    last_of_beat = s[3] + 1 == p[1]
+    take(w, source, begins and last_of_beat)
+    skipped = w.valid[skip] and w.ready[skip]
+    moved = takes_b or takes_c or skipped or begins or w.ready[done]
     s[0] += takes_b
     s[1] += takes_c
-    if w.valid[skip] and w.ready[skip]:
+    if skipped:
         s[5] = 1
     if begins:
-        w.ready[state] = True
         s[5] = 0
-        s[3] += 1
+        s[3] = 0 if last_of_beat else s[3] + 1
         s[4] += 1
-        if s[3] == p[1]:
-            s[3] = 0
-            w.ready[source] = True
         if s[4] == p[2]:
             s[4], s[2] = 0, 1
     if w.ready[done]:
         s[0] = s[1] = s[2] = 0
     if advance:
         beats = s[6] << 1 | begins
-        w.then_valid[out] = beats >> (p[3] - 1) & 1
+        moved = moved or beats > 0
+        then_offer(w, out, beats >> (p[3] - 1) & 1 == 1)
         s[6] = beats & (1 << (p[3] - 1)) - 1
-    return at
+    return at | MOVED if moved else at
 
 
 @inlined
@@ -122,22 +131,23 @@ def read_out(io: Integers, p: Integers, s: Integers, w: Wires) -> int:
     p: tiles of a beat, tiles of a token, stages. s: tile of the beat, of the token, pipeline.
     """
     source, skips, done, out, leaving = io[0], io[1], io[2], io[3], io[4]
-    if w.valid[out] and not w.ready[out]:
-        return INPUT
+    free = w.ready[out] or not w.valid[out]
+    offer(w, leaving, w.valid[source] and free)
+    taken = w.valid[source] and w.ready[leaving] and free
+    take(w, source, taken)
+    last = s[1] + 1 == p[1]
+    take(w, done, taken and last)
     beats = s[2] << 1
-    w.valid[leaving] = w.valid[source]
-    if w.valid[source] and w.ready[leaving]:
-        w.ready[source] = True
+    if taken:
         s[0] += 1
-        s[1] += 1
+        s[1] = 0 if last else s[1] + 1
         if s[0] == p[0]:
             s[0] = 0
             beats |= 1
-        if s[1] == p[1]:
-            s[1] = 0
-            w.ready[done] = True
-    handed = beats >> (p[2] - 1) & 1
-    w.ready[skips] = handed
-    w.then_valid[out] = handed
+    handed = beats >> (p[2] - 1) & 1 == 1
+    take(w, skips, handed and free)
+    if not free:
+        return INPUT
+    then_offer(w, out, handed)
     s[2] = beats & (1 << (p[2] - 1)) - 1
-    return INPUT
+    return INPUT | MOVED if beats or taken else INPUT

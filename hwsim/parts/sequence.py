@@ -1,6 +1,7 @@
 """The order of tokens."""
 
-from hwsim.parts import INPUT, Integers, Wires
+from hwsim.parts import INPUT, MOVED, Integers
+from hwsim.parts.wires import Wires, take, then_offer
 from models.compiled import inlined
 
 (
@@ -25,9 +26,8 @@ def sequence(
     results, out = io[0], io[1]
     written = not (w.valid[io[2]] or w.valid[io[3]] or w.valid[io[4]])
     phase, through, came = s[PHASE], s[FINISHED], w.valid[results]
-    if came:
-        w.ready[results] = True
-        s[FINISHED] += 1
+    take(w, results, came)
+    s[FINISHED] += came
     if phase == _IDLE:
         s[PHASE] = _PROMPT
     elif phase == _PROMPT:
@@ -61,13 +61,11 @@ def sequence(
             s[PHASE], s[DONE] = _LAST_WRITTEN, not p[3]
     elif written:
         s[DONE] = 1
-    w.then_valid[out] = True
     if s[PHASE] == _PREFIX:
         reads[0], reads[1] = 0, p[6]
     elif s[PHASE] == _ASK_ROW:
         reads[0], reads[1] = tables[p[8] + s[REQUESTED]], p[4]
     elif s[PHASE] == _ASK_STREAM:
         reads[0], reads[1] = s[BEGUN] % p[7], p[5] - s[BEGUN]
-    else:
-        w.then_valid[out] = False
-    return INPUT
+    then_offer(w, out, s[PHASE] == _PREFIX or s[PHASE] == _ASK_ROW or s[PHASE] == _ASK_STREAM)
+    return INPUT | MOVED if came or s[PHASE] != phase or phase == _PROMPT else INPUT

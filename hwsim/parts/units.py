@@ -1,6 +1,7 @@
 """Units outside the mixer: norm, Hadamard, multipliers."""
 
-from hwsim.parts import BUSY, FILL, INPUT, MEMORY_READ, OUTPUT, Integers, Wires
+from hwsim.parts import BUSY, FILL, INPUT, MEMORY_READ, MOVED, OUTPUT, Integers
+from hwsim.parts.wires import Wires, take, then_offer
 from models.compiled import inlined
 
 
@@ -13,19 +14,17 @@ def norm(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> 
     source, begin, weights, out = io[0], io[1], io[2], io[3]
     phase = s[0]
     at = FILL
-    scaled = 0
+    begins, taken, scaled = phase == 0 and w.valid[begin], phase == 1 and w.valid[source], False
     free = w.ready[out] or not w.valid[out]
     if phase == 0:
-        if w.valid[begin]:
-            w.ready[begin] = True
+        if begins:
             s[0], s[1] = 1, tables[p[2] + s[3]]
         else:
             at = MEMORY_READ
     elif phase == 1:
         at = INPUT
-        if w.valid[source]:
+        if taken:
             at = BUSY
-            w.ready[source] = True
             s[1] -= 1
             if s[1] == 0:
                 s[0], s[1] = 2, p[1]
@@ -39,16 +38,20 @@ def norm(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> 
         at = OUTPUT
     else:
         at = BUSY
-        scaled = 1
-        w.ready[weights] = True
+        scaled = True
         s[1] -= 1
         if s[1] == 0:
             s[0], s[3] = 0, (s[3] + 1) % p[3]
+    take(w, begin, begins)
+    take(w, source, taken)
+    take(w, weights, scaled)
+    moved = begins or taken or scaled or phase == 2
     if free:
         beats = s[2] << 1 | scaled
-        w.then_valid[out] = beats >> (p[0] - 1) & 1
+        moved = moved or beats > 0
+        then_offer(w, out, beats >> (p[0] - 1) & 1 == 1)
         s[2] = beats & (1 << (p[0] - 1)) - 1
-    return at
+    return at | MOVED if moved else at
 
 
 _BANK, _PLACE, _TURN, _READ, _COMPLETE, _FOLDS = range(6)
@@ -77,7 +80,9 @@ def hadamard(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers)
     at = INPUT
     if w.valid[source]:
         at = BUSY if willing else OUTPUT
-        w.ready[source] = willing
+    taken = w.valid[source] and willing
+    take(w, source, taken)
+    moved = taken or (valid and advance)
     if advance:
         for fold in range(p[3]):
             apart, stages = tables[p[2] + 2 * fold], tables[p[2] + 2 * fold + 1]
@@ -91,10 +96,11 @@ def hadamard(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers)
                     if own[1] == 2 * apart:
                         own[1], own[2] = 0, apart
             beats = own[0] << 1 | valid
+            moved = moved or beats > 0
             valid = beats >> stages & 1 == 1
             own[0] = beats & (1 << stages) - 1
-        w.then_valid[out] = valid
-    return at
+        then_offer(w, out, valid)
+    return at | MOVED if moved else at
 
 
 @inlined
@@ -123,16 +129,15 @@ def matvec(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -
     fed = (w.valid[scales] or not scaled) and (w.valid[bias] or not biased)
     advance = fed and (w.ready[out] or not w.valid[out])
     ends_group, ends_row = False, False
+    begins, taken, multiplied = s[0] == 0 and w.valid[begin], s[0] == 1 and w.valid[source], False
     at = FILL
     if s[0] == 0:
-        if w.valid[begin]:
-            w.ready[begin] = True
+        if begins:
             s[0], s[3] = 1, tables[p[4] + 2 * s[4] + 1]
         else:
             at = MEMORY_READ
     elif s[0] == 1:
-        if w.valid[source]:
-            w.ready[source] = True
+        if taken:
             s[2] += 1
             if s[2] == p[2]:
                 s[2] = 0
@@ -147,7 +152,7 @@ def matvec(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -
         at = OUTPUT
     else:
         at = BUSY
-        w.ready[weights] = True
+        multiplied = True
         s[1] += 1
         s[2] += 1
         ends_row = s[1] == words
@@ -159,11 +164,17 @@ def matvec(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -
             s[3] -= 1
             if s[3] == 0:
                 s[0], s[4] = 0, (s[4] + 1) % p[5]
+    take(w, begin, begins)
+    take(w, source, taken)
+    take(w, weights, multiplied)
+    take(w, scales, advance and scaled == 1)
+    take(w, bias, advance and biased == 1)
+    moved = begins or taken or multiplied
     if advance:
-        w.ready[scales], w.ready[bias] = scaled, biased
-        w.then_valid[out] = biased
+        then_offer(w, out, biased == 1)
+        moved = moved or s[5] > 0 or s[6] > 0
         s[5] = (s[5] << 1 | ends_group) & (1 << p[1]) - 1
         s[6] = (s[6] << 1 | ends_row) & (1 << (p[0] - 1)) - 1
     else:
-        w.then_valid[out] = w.valid[out] and not w.ready[out]
-    return at
+        then_offer(w, out, w.valid[out] and not w.ready[out])
+    return at | MOVED if moved else at

@@ -20,6 +20,7 @@ from hwsim.memory import MemoryModel, Server
 from hwsim.netlist import Netlist
 from hwsim.parts import memory as of_memory
 from hwsim.parts import units
+from hwsim.parts.wires import turn, wires
 from models.beats import STEP
 from models.checkpoints.reader import read_shape
 from models.design import Design
@@ -131,9 +132,8 @@ def random_design(chance, shape):
     )
 
 
-@pytest.mark.parametrize("seed", range(24))
-def test_every_cycle_of_every_unit_is_told(seed):
-    """Whatever the design and the memory, a run ends, its work is done, and its cycles add up."""
+def random_run(seed):
+    """A machine, its shape, tokens of the prompt and new ones, and a memory."""
     chance = random.Random(seed)
     shape = chance.choice(SHAPES)
     config = machine_config(shape, random_design(chance, shape))
@@ -141,7 +141,13 @@ def test_every_cycle_of_every_unit_is_told(seed):
         config.port.port_bits, 200e6, latency=chance.choice([1, 30, 200]),
         fraction=chance.choice([1, 0.9, 0.3]), outstanding=chance.choice([1, 4]),
     )  # fmt: skip
-    prompt, new = chance.choice([(1, 1), (3, 1), (2, 3)])
+    return config, shape, *chance.choice([(1, 1), (3, 1), (2, 3)]), memory
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_every_cycle_of_every_unit_is_told(seed):
+    """Whatever the design and the memory, a run ends, its work is done, and its cycles add up."""
+    config, shape, prompt, new, memory = random_run(seed)
     tokens, timeline_token = prompt + new - 1, prompt - 1
     run = predict(config, prompt, new, memory, timeline_token=timeline_token)
 
@@ -171,6 +177,21 @@ def test_every_cycle_of_every_unit_is_told(seed):
         assert (starts[0], stops[-1]) == (start, run.token_edges[timeline_token] + 1)
         assert starts[1:] == stops[:-1]
         assert all(before != after for before, after in pairwise(words))
+
+
+@pytest.mark.parametrize("seed", range(24))
+def test_no_part_sleeps_while_it_has_something_to_do(seed, monkeypatch):
+    """The same, if whatever turns anywhere wakes all parts."""
+    config, _, *tokens, memory = random_run(seed)
+    run = predict(config, *tokens, memory, timeline_token=0)
+
+    def wakeful(net, built=Netlist.wires):
+        at_reset = built(net)
+        at_reset.sensitive[:] = at_reset.awake
+        return at_reset
+
+    monkeypatch.setattr(Netlist, "wires", wakeful)
+    assert predict(config, *tokens, memory, timeline_token=0) == run
 
 
 def test_the_same_again():
@@ -210,7 +231,7 @@ def test_compiled_memory_is_the_memory(seed):
         assert arrivals == server.accept(beats, edge)
 
 
-_hadamard = njit(units.hadamard.py_func)
+_hadamard, _turn = njit(units.hadamard.py_func), njit(turn.py_func)
 
 
 @pytest.mark.parametrize(("offer", "accept"), [(1, 1), (0.9, 0.8), (0.3, 0.9), (0.9, 0.3)])
@@ -226,7 +247,8 @@ def test_a_hadamard_unit_is_followed_edge_by_edge(width, lanes, offer, accept):
     part = net.kinds.index(parts.HADAMARD)
     constants, tables = np.array(net.constants[part]), np.array(net.tables)
     channels, registers = np.array([0, 1]), np.zeros(parts.REGISTERS, np.int64)
-    wires = parts.Wires(*(np.zeros(2, bool) for _ in range(4)))
+    at_reset = np.zeros(2, bool), np.zeros(2, bool)
+    channel_wires = wires(*at_reset, np.ones((2, 2), np.int64))
     chance = random.Random(width * lanes)
     dut, handed = Hadamard(config), []
 
@@ -237,13 +259,15 @@ def test_a_hadamard_unit_is_followed_edge_by_edge(width, lanes, offer, accept):
             taken = chance.random() < accept
             ctx.set(dut.i.valid, offered)
             ctx.set(dut.o.ready, taken)
-            wires.valid[:] = offered, wires.then_valid[1]
-            wires.ready[:] = False, taken
-            _hadamard(channels, constants, registers, wires, tables)
-            assert (edge, bool(ctx.get(dut.o.valid))) == (edge, wires.valid[1])
+            _turn(channel_wires)
+            channel_wires.valid[0], channel_wires.ready[1] = offered, taken
+            before = registers.copy()
+            does = _hadamard(channels, constants, registers, channel_wires, tables)
+            assert does & parts.MOVED or (registers == before).all()
+            assert (edge, bool(ctx.get(dut.o.valid))) == (edge, channel_wires.valid[1])
             moved = offered and bool(ctx.get(dut.i.ready))
-            assert (edge, moved) == (edge, wires.ready[0])
-            handed.append(taken and wires.valid[1])
+            assert (edge, moved) == (edge, channel_wires.ready[0])
+            handed.append(taken and channel_wires.valid[1])
             offered = offered and not moved
             await ctx.tick()
 
