@@ -3,7 +3,7 @@
 import hashlib
 import re
 from collections.abc import Callable, Iterator
-from functools import cache
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -29,11 +29,21 @@ def compiled(**options: Any) -> Callable[[Callable[..., Any]], Any]:
 
     def compile_and_keep(function: Callable[..., Any]) -> Any:
         dispatcher = njit(cache=True, **options)(function)
-        # numba has no name for it in public; `tests/test_compiled.py` says when it moves.
-        dispatcher._cache._cache_file._source_stamp = digest(Path(function.__code__.co_filename))
+        # numba has no names for these in public; `tests/test_compiled.py` says when they move.
+        kept = dispatcher._cache._cache_file
+        kept._source_stamp = digest(Path(function.__code__.co_filename))
+        kept._load_index = partial(_index, kept._load_index)
         return dispatcher
 
     return compile_and_keep
+
+
+def _index(load: Callable[[], dict[Any, str]]) -> dict[Any, str]:
+    """The index of kept results; none of it counts when it names types that are no more."""
+    try:
+        return load()
+    except (AttributeError, ImportError):
+        return {}
 
 
 @cache

@@ -40,3 +40,18 @@ def test_code_is_kept_until_a_constant_two_imports_away_changes(project):
     assert told == ["14 0\n", "14 1\n"]
     (project / "models" / "farther.py").write_text("FACTOR = 3\n")
     assert subprocess.check_output(run, cwd=project, text=True) == "21 0\n"
+
+
+def test_what_is_kept_of_a_type_that_is_no_more_is_made_anew(project):
+    entry, far = project / "models" / "entry.py", project / "models" / "far.py"
+    entry.write_text(
+        "from models.compiled import compiled\nfrom models.far import Two\n\n@compiled()\n"
+        "def first(pair):\n    return pair[0]\n\nprint(first(Two(3, 4)))\n"
+    )
+    for name in ("Two", "Both"):
+        far.write_text("from typing import NamedTuple\n\n" + f"class {name}(NamedTuple):\n")
+        with far.open("a") as file:
+            file.write("    one: int\n    other: int\n")
+        entry.write_text(entry.read_text().replace("Two", name))
+        run = [sys.executable, "-m", "models.entry"]
+        assert subprocess.check_output(run, cwd=project, text=True) == "3\n"
