@@ -168,6 +168,9 @@ def estimate(
         Path | None,
         typer.Option(help="Factors for LUTs, registers and DSPs, as `puffadder calibrate` writes."),
     ] = None,
+    exact: Annotated[
+        bool, typer.Option("--exact", help="Step through every cycle, however many there are.")
+    ] = False,
     quiet: Quiet = False,
     as_json: AsJson = False,
 ) -> None:
@@ -178,16 +181,16 @@ def estimate(
     its joules, and each unit's LUTs, registers and DSPs. No weights are read. Every number says how
     it is known: modelled, assumed, or cited.
 
-    The cycles are those of the engine that `puffadder run` is compared with. Of a large network it
-    goes through one layer and two, and a short head and a longer one, and the rest is extrapolated
-    from these: layers are alike.
+    The cycles are those of the engine that `puffadder run` is compared with. In a large network it
+    leaps over what repeats, tiles of a matrix and layers, and says what share it stepped through;
+    `--exact` steps through every cycle.
 
     Example: **puffadder estimate mamba2-2.7b lightmamba-vck190 state.placement=memory**
     """
     from reports.estimate import estimate as estimate_design
 
     given = tuple(overrides or ())
-    told = estimate_design(model, design, given, tokens, _told(quiet), calibration)
+    told = estimate_design(model, design, given, tokens, _told(quiet), calibration, exact)
     typer.echo(told.to_json() if as_json else told.to_text())
 
 

@@ -2,6 +2,8 @@
 them, with the latencies of `hwsim.units` and the depths of the configurations.
 """
 
+import math
+
 from hwsim import parts
 from hwsim.netlist import Netlist
 from hwsim.units.activate import ActivateTiming
@@ -128,6 +130,8 @@ def _matvec(net: Netlist, machine: MachineConfig, passes: list[int]) -> None:
         else:
             net.offered.add(f"{name} ahead")
     fields, words = config.pass_beat.unpack(passes), config.columns // config.lanes
+    head = math.lcm(2 * machine.shape.head_dim, config.rows) // config.rows
+    alike = [head, 1] * machine.shape.layers + [1]
     net.add(
         parts.MATVEC,
         ["vector", "passes", "weights", "scales ahead", "bias ahead"],
@@ -137,7 +141,7 @@ def _matvec(net: Netlist, machine: MachineConfig, passes: list[int]) -> None:
             timing.scaled,
             words,
             config.group // config.columns,
-            *net.table(fields["beats"][:, 0] // words, fields["tiles"][:, 0]),
+            *net.table(fields["beats"][:, 0] // words, fields["tiles"][:, 0], alike),
         ],
         "matvec",
     )

@@ -1,6 +1,6 @@
 """The engine: every cycle of a run of the accelerator, predicted without a value."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -8,10 +8,16 @@ import numpy as np
 from hwsim import parts
 from hwsim.accelerator import accelerator
 from hwsim.memory import MemoryModel
-from hwsim.parts.clock import EDGE, EVENTS, FULL, STUCK, THROUGH, record, run
+from hwsim.parts.clock import EDGE, EVENTS, FULL, LEAPT, STUCK, THROUGH, record, run
+from hwsim.parts.leaps import past
 from hwsim.parts.wires import Integers
 from models.counters import Activity
 from models.networks.machine import MachineConfig
+
+LEAST_BEATS = 1024
+"""Of weights, in a period that is leapt over: in a short one, an edge more or less counts."""
+REFRESHES = 64
+"""Of the memory, in a period at least: one more or less in it is told for all."""
 
 Interval = tuple[str, int, int]
 """Word of an activity, the first cycle of it and the one after its last."""
@@ -22,12 +28,16 @@ class Prediction:
     """What a run takes, in cycles; edges count from the one on which the hardware sees its start.
 
     `token_edges` are those on which each token leaves. `units` are the cycles of each word of
-    `models.counters.Activity`, by unit: they add up to `cycles` for each.
+    `models.counters.Activity`, by unit: they add up to `cycles` for each. `per_token` are those of
+    each token: from the edge after the one on which the token before it leaves, or edge 1, to that
+    of its own. `stepped` of the cycles were stepped through; the others were leapt over.
     """
 
     cycles: int
+    stepped: int
     token_edges: list[int]
     units: dict[str, dict[str, int]]
+    per_token: list[dict[str, dict[str, int]]]
     timeline: dict[str, list[Interval]]
 
 
@@ -39,6 +49,7 @@ def predict(
     *,
     timeline_token: int | None = None,
     tokens: Sequence[int] | None = None,
+    leap: bool = False,
 ) -> Prediction:
     """A run that takes `prompt_tokens` and writes `new_tokens` behind them.
 
@@ -46,7 +57,8 @@ def predict(
     token, counted from 0, during which `timeline` says what each unit is at: from the edge after
     the one on which the token before it leaves, or edge 1, to that of its own. `tokens` are those
     that are read, of the prompt and then written ones, where they are known: a row of the embedding
-    may or may not cross from one burst into the next. Without them, none does.
+    may or may not cross from one burst into the next. Without them, none does. With `leap`, what
+    repeats is not stepped through, as `hwsim.parts.leaps` has it, and there must be no timeline.
 
     Raises RuntimeError when the accelerator would stand still for ever.
     """
@@ -55,10 +67,14 @@ def predict(
     netlist = accelerator(machine, prompt_tokens, read)
     units = machine.units.counted
     each = netlist.machine(list(units), _server(memory), machine.port.outstanding)
-    ends = (each.kinds.tolist().index(parts.SEQUENCE), netlist.channels["tokens"])
+    sequencer, matvec = map(each.kinds.tolist().index, (parts.SEQUENCE, parts.MATVEC))
+    ends = sequencer, netlist.channels["tokens"], matvec
     wires, seen = netlist.wires(), record(len(units), count)
+    looks = past(each, netlist.seen(), seen.counts.shape)
     watched = -1 if timeline_token is None else timeline_token
-    while (end := run(each, wires, seen, ends, watched, _patience(memory))) == FULL:
+    least = max(LEAST_BEATS, REFRESHES * memory.refresh_interval) if leap else 0
+    patience = _patience(memory)
+    while (end := run(each, wires, seen, looks, ends, watched, patience, least)) == FULL:
         seen = seen._replace(events=np.concatenate((seen.events, np.zeros_like(seen.events))))
     if end == STUCK:
         raise RuntimeError(
@@ -67,16 +83,24 @@ def predict(
         )
     events = seen.events[: seen.at[EVENTS]]
     return Prediction(
-        cycles=int(seen.at[EDGE]),
+        cycles=int(seen.at[EDGE] + seen.at[LEAPT]),
+        stepped=int(seen.at[EDGE]),
         token_edges=seen.token_edges.tolist(),
-        units={
-            unit: {at.word: int(seen.counts[index, at]) for at in activities}
-            for index, (unit, activities) in enumerate(units.items())
-        },
+        units=_by_unit(units, seen.counts),
+        per_token=[_by_unit(units, counts) for counts in np.diff(seen.tokens, axis=0)],
         timeline={}
         if timeline_token is None
         else _timeline(units, events, int(seen.token_edges[timeline_token]) + 1),
     )
+
+
+def _by_unit(
+    units: Mapping[str, tuple[Activity, ...]], counts: Integers
+) -> dict[str, dict[str, int]]:
+    return {
+        unit: {at.word: int(counts[index, at]) for at in activities}
+        for index, (unit, activities) in enumerate(units.items())
+    }
 
 
 def _server(memory: MemoryModel) -> list[int]:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from hwsim import parts
-from hwsim.parts.wires import MOST_PARTS, Wires, wires
+from hwsim.parts.wires import MOST_PARTS, Flags, Wires, wires
 from hwsim.units.quantize import QuantizeTiming
 from models.units.quantize import QuantizeConfig
 
@@ -152,6 +152,16 @@ class Netlist:
             np.array([channel in self.taken | willing for channel in self.channels]),
             sensitive,
         )
+
+    def seen(self) -> Flags:
+        """Channels on which it is not for the memory to say when something is offered."""
+        memory = {
+            channel
+            for kind, gives in zip(self.kinds, self.gives, strict=True)
+            if kind in (parts.READER, parts.WRITER)
+            for channel in gives
+        }
+        return np.array([channel not in memory for channel in self.channels])
 
     def _in_order(self) -> tuple[list[int], list[int]]:
         """Parts without registered ones, each before those that take from it; registered ones."""

@@ -29,13 +29,8 @@ from reports.run_report import unit_table
 from reports.unit_logic import UnitLogic, unit_logic
 
 Tag = Literal["modelled", "assumed", "cited"]
-Activities = dict[str, dict[str, float]]
-"""Cycles of each unit by what it is at."""
 EXACT_CYCLES = 3_000_000
-"""Up to here every cycle of a network is predicted; of a larger one, those of a few layers."""
-FILLS = 64
-"""Times as many words as may wait ahead of the multipliers, that those of the shortest head are at
-least: they wait no more, or no less, when port and multipliers differ by 1 / FILLS or more."""
+"""Up to here every cycle of a network is stepped through; of a larger one, what repeats is not."""
 
 
 @dataclass(frozen=True)
@@ -138,17 +133,19 @@ def estimate(
     tokens: int = 2,
     show: Show = unheard,
     calibration: Path | None = None,
+    exact: bool = False,
 ) -> Estimate:
     """What a token takes of the network `model`, a checkpoint or the name of a shape.
 
-    `calibration` is a file of `hwsim.logic.calibration`. Raises InputError for everything wrong in
+    `calibration` is a file of `hwsim.logic.calibration`; with `exact` every cycle is stepped
+    through, however many there are. Raises InputError for everything wrong in
     what is named, and when the board has too little on-chip memory for the design.
     """
     chosen = find_design(design, overrides)
     shape = shape_of(model)
     factors = read_calibration(calibration) if calibration else None
     design_used = design_of(model, chosen, overrides, show)
-    return estimate_network(shape, design_used, model, tokens, show, factors)
+    return estimate_network(shape, design_used, model, tokens, show, factors, exact)
 
 
 def estimate_network(
@@ -158,12 +155,13 @@ def estimate_network(
     tokens: int = 2,
     show: Show = unheard,
     calibration: Calibration | None = None,
+    exact: bool = False,
 ) -> Estimate:
     """What a token takes of a network of `shape`, which is called `name`."""
     machine, device, memory = machine_config(shape, design), device_of(design), memory_of(design)
     placed = require_fit(machine, device) if device else None
     bounds = bounds_of(machine, memory)
-    units, basis = _predict(machine, memory, bounds, tokens, show)
+    units, basis = _predict(machine, memory, bounds, tokens, exact, show)
     cycles = sum(next(iter(units.values())).values())
     return Estimate(
         model=name,
@@ -292,77 +290,19 @@ def _readable(number: Number) -> str:
 
 
 def _predict(
-    machine: MachineConfig, memory: MemoryModel, bounds: Bounds, tokens: int, show: Show
+    machine: MachineConfig,
+    memory: MemoryModel,
+    bounds: Bounds,
+    tokens: int,
+    exact: bool,
+    show: Show,
 ) -> tuple[dict[str, dict[str, int]], str]:
-    """A token's cycles of each unit, and how they are known.
-
-    Layers are alike, and so are the head's tiles: of a large network, one layer and two are
-    predicted, and a short head and a longer one, and the others added.
-    """
-    shape = machine.shape
-    if tokens * float(getattr(bounds, bounds.largest)) <= EXACT_CYCLES:
-        show(f"predicting every cycle of {tokens} tokens")
-        return _whole(_token(machine, memory, tokens)), "every cycle of the whole network"
-    head = min(shape.vocab, _settled_rows(machine))
-    longer = min(shape.vocab, 2 * head)
-    few = replace(shape, layers=1, vocab=head)
-    counts = [(few, 1.0)]
-    if shape.layers > 1:
-        counts.append((replace(few, layers=2), shape.layers - 1.0))
-    if shape.vocab > head:
-        counts.append((replace(few, vocab=longer), (shape.vocab - head) / (longer - head)))
-    base: Activities = {}
-    total: Activities = {}
-    for at, (each, times) in enumerate(counts):
-        show(f"predicting {each.layers} of {shape.layers} layers, a head of {each.vocab} rows")
-        units = _token(machine_config(each, machine.design), memory, tokens)
-        base = base or units
-        total = units if at == 0 else _plus(total, units, base, times)
-    return _whole(total), f"extrapolated from 1 and 2 of {shape.layers} layers and short heads"
-
-
-def _settled_rows(machine: MachineConfig) -> int:
-    """Rows of a head behind which another takes as long as any later one."""
-    fetch, port, matvec = machine.fetch, machine.port, machine.units.matvec
-    weights = [target.name for target in fetch.targets].index("weights")
-    ahead = fetch.words(weights, machine.design.memory.prefetch)
-    ahead += port.outstanding * port.burst_words
-    tile = fetch.words(weights, machine.shape.d_model // matvec.columns)
-    return -(-FILLS * ahead // tile) * matvec.rows
-
-
-def _token(machine: MachineConfig, memory: MemoryModel, tokens: int) -> Activities:
-    """Cycles of each unit during the last of `tokens`."""
-    prediction = predict(machine, 1, tokens, memory, timeline_token=tokens - 1)
-    units: Activities = {}
-    for unit, intervals in prediction.timeline.items():
-        units[unit] = dict.fromkeys(prediction.units[unit], 0.0)
-        for word, start, stop in intervals:
-            units[unit][word] += stop - start
-    return units
-
-
-def _plus(total: Activities, more: Activities, base: Activities, times: float) -> Activities:
-    """`total` and `times` what `more` has over `base`."""
-    return {
-        unit: {
-            word: value + times * (more[unit][word] - base[unit][word])
-            for word, value in at.items()
-        }
-        for unit, at in total.items()
-    }
-
-
-def _whole(units: Activities) -> dict[str, dict[str, int]]:
-    """Whole cycles that add up to the same number for each unit; what is rounded away or below 0
-    goes to what the unit is at longest.
-    """
-    cycles = round(sum(next(iter(units.values())).values()))
-    whole = {
-        unit: {word: max(0, round(value)) for word, value in at.items()}
-        for unit, at in units.items()
-    }
-    for at in whole.values():
-        longest = max(at, key=lambda word: at[word])
-        at[longest] += cycles - sum(at.values())
-    return whole
+    """Cycles of each unit in the last of `tokens`, and how they are known."""
+    leap = not exact and tokens * float(getattr(bounds, bounds.largest)) > EXACT_CYCLES
+    show(f"predicting {'what repeats' if leap else 'every cycle'} of {tokens} tokens")
+    run = predict(machine, 1, tokens, memory, leap=leap)
+    if run.stepped == run.cycles:
+        return run.per_token[-1], "every cycle of the whole network"
+    share = run.stepped / run.cycles
+    basis = f"{share:.1%} of all cycles stepped through, the rest repeats them"
+    return run.per_token[-1], basis

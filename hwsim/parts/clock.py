@@ -11,6 +11,7 @@ from numba.extending import intrinsic
 from hwsim import parts
 from hwsim.parts import (
     Machine,
+    leaps,
     memory,
     pipelines,
     routing,
@@ -19,6 +20,7 @@ from hwsim.parts import (
     units,
     words,
 )
+from hwsim.parts.leaps import Past
 from hwsim.parts.wires import Integers, Wires, turn
 from models.compiled import compiled, inlined
 from models.counters import Activity
@@ -143,10 +145,12 @@ class Record(NamedTuple):
     `token_edges` (tokens,) are the edges on which tokens leave, `counts` (units, activities) the
     edges of each activity, `now` (2, units) activities and from when on they hold. `events`
     (any, 3) are those of the token that is watched, (edge, unit, activity) where an activity
-    begins; `shown` (units,) is the last of each unit. `at` (6,) is where the run stands.
+    begins; `shown` (units,) is the last of each unit. `tokens` (1 + tokens, units, activities) are
+    the counts behind edge 0 and behind those of the tokens. `at` (8,) is where the run stands.
     """
 
     token_edges: Integers
+    tokens: Integers
     counts: Integers
     now: Integers
     events: Integers
@@ -154,18 +158,20 @@ class Record(NamedTuple):
     at: Integers
 
 
-EDGE, THROUGH, EVENTS, LAST_BUSY, BUSY, FRESH = range(6)
-"""Of `Record.at`: the edge, tokens that have left, events, the last edge on which a unit was busy,
-whether one is, whether the next edge is to show what all units are at.
+EDGE, LEAPT, THROUGH, EVENTS, LAST_BUSY, BUSY, FRESH, LEFT = range(8)
+"""Of `Record.at`: the edge, without those that were leapt over, which are next; tokens that have
+left, events, the last edge on which a unit was busy, whether one is, whether the next edge is to
+show what all units are at, tiles that are left of a pass.
 """
 
 
 def record(units: int, tokens: int) -> Record:
     """Of a run that has not begun."""
-    at = np.zeros(6, np.int64)
+    at = np.zeros(8, np.int64)
     at[FRESH] = 1
     return Record(
         np.zeros(tokens, np.int64),
+        np.zeros((1 + tokens, units, len(Activity)), np.int64),
         np.zeros((units, len(Activity)), np.int64),
         np.zeros((2, units), np.int64),
         np.zeros((64 * units, 3), np.int64),
@@ -218,16 +224,51 @@ def _edge(m: Machine, w: Wires, r: Record, edge: int) -> bool:
     return changed
 
 
+@inlined
+def _count(r: Record, edge: int) -> None:
+    """Count what all units are at, up to an edge and with it."""
+    for unit in range(len(r.counts)):
+        r.counts[unit, r.now[0, unit]] += edge + 1 - r.now[1, unit]
+        r.now[1, unit] = edge + 1
+
+
+@inlined
+def _look(m: Machine, w: Wires, r: Record, past: Past, matvec: int, least: int, edge: int) -> None:
+    """Look for a leap at the end of a layer, and of each tile after which rows are alike."""
+    p, s = m.p[matvec], m.s[matvec]
+    left, row = s[3], p[4] + 3 * s[4]
+    if left:
+        words, alike = m.tables[row], m.tables[row + 2]
+        at, due = leaps.TILES, left % (alike * -(-least // (alike * words))) == 0
+    else:
+        past.looks[leaps.TILES] = 0
+        at, due = leaps.LAYERS, s[4] % 2 == 0
+    if due:
+        _count(r, edge)
+        r.at[LEAPT] += leaps.look(m, w, past, r.counts, edge + r.at[LEAPT], at, least)
+    r.at[LEFT] = s[3]
+
+
 @compiled(error_model="numpy")
-def run(m: Machine, w: Wires, r: Record, ends: tuple[int, int], watched: int, patience: int) -> int:
+def run(
+    m: Machine,
+    w: Wires,
+    r: Record,
+    past: Past,
+    ends: tuple[int, int, int],
+    watched: int,
+    patience: int,
+    least: int,
+) -> int:
     """Clock the machine until the run is DONE, or STUCK: nothing was busy for `patience` edges.
 
-    ends = (part that is the sequence, channel of the tokens). While token `watched` is computed,
-    events are kept; where there may be no place for those of another edge, FULL is returned, and
-    the run goes on when it is called with more.
+    ends = (part that is the sequence, channel of the tokens, part that is the multipliers). While
+    token `watched` is computed, events are kept; where there may be no place for those of another
+    edge, FULL is returned, and the run goes on when it is called with more. With `least` it leaps,
+    in periods of so many beats of weights at least.
     """
-    m, w, r = unowned(m), unowned(w), unowned(r)
-    sequencer, tokens = ends
+    m, w, r, past = unowned(m), unowned(w), unowned(r), unowned(past)
+    sequencer, tokens, matvec = ends
     while r.at[EDGE] - r.at[LAST_BUSY] < patience:
         if r.at[EVENTS] + len(r.now[0]) > len(r.events):
             return FULL
@@ -244,16 +285,22 @@ def run(m: Machine, w: Wires, r: Record, ends: tuple[int, int], watched: int, pa
                     r.shown[unit] = now
                     r.at[EVENTS] += 1
         r.at[FRESH] = edge == 0
+        if edge == 0:
+            _count(r, edge)
+            r.tokens[0] = r.counts
         if w.valid[tokens] and w.ready[tokens]:
-            r.token_edges[r.at[THROUGH]] = edge
+            r.token_edges[r.at[THROUGH]] = edge + r.at[LEAPT]
             r.at[THROUGH] += 1
+            _count(r, edge)
+            r.tokens[r.at[THROUGH]] = r.counts
             r.at[FRESH] = 1
         if m.s[sequencer, sequence.DONE]:
-            for unit in range(len(r.counts)):
-                r.counts[unit, r.now[0, unit]] += edge - r.now[1, unit]
+            _count(r, edge - 1)
             return DONE
         if r.at[BUSY]:
             r.at[LAST_BUSY] = edge
         turn(w)
+        if least and m.s[matvec, 3] != r.at[LEFT]:
+            _look(m, w, r, past, matvec, least, edge)
         r.at[EDGE] += 1
     return STUCK

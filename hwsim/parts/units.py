@@ -119,12 +119,12 @@ def matvec(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -
     """A vector is loaded, then weights are multiplied; scales and biases are taken on the way.
 
     p: latency, stage that takes scales, beats that fill a word of the vector, words of a weight
-    group, passes (words of the vector, tiles), their count. s: phase, place in the vector, beats
-    or words of the group so far, tiles that are left, pass, and for each stage whether it holds the
-    end of a weight group, the end of a row.
+    group, passes (words of the vector, tiles, tiles after which rows are alike), their count. s:
+    phase, place in the vector, beats or words of the group so far, tiles that are left, pass, and
+    for each stage whether it holds the end of a weight group, the end of a row.
     """
     source, begin, weights, scales, bias, out = io[0], io[1], io[2], io[3], io[4], io[5]
-    words = tables[p[4] + 2 * s[4]]
+    words = tables[p[4] + 3 * s[4]]
     scaled, biased = s[5] >> (p[1] - 1) & 1, s[6] >> (p[0] - 2) & 1
     fed = (w.valid[scales] or not scaled) and (w.valid[bias] or not biased)
     advance = fed and (w.ready[out] or not w.valid[out])
@@ -133,7 +133,7 @@ def matvec(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -
     at = FILL
     if s[0] == 0:
         if begins:
-            s[0], s[3] = 1, tables[p[4] + 2 * s[4] + 1]
+            s[0], s[3] = 1, tables[p[4] + 3 * s[4] + 1]
         else:
             at = MEMORY_READ
     elif s[0] == 1:

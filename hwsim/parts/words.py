@@ -4,7 +4,7 @@ from hwsim.parts import BUSY, INPUT, MEMORY_READ, MOVED, OUTPUT, Integers
 from hwsim.parts.wires import Wires, offer, take, then_offer
 from models.compiled import inlined
 
-TOKEN, PACKET, SECOND, LEFT, REPEATS, WORD, TARGET = range(7)
+TOKEN, PACKET, SECOND, LEFT, REPEATS, WORD, TARGET, TAKEN = range(8)
 
 
 @inlined
@@ -15,7 +15,7 @@ def fetch_offer(io: Integers, p: Integers, s: Integers, w: Wires, tables: Intege
     then of a later one, how many there are of each, tokens of the prompt, for each target the words
     of a place, which holds a beat or several of a word, number of targets. s: token, packet of both
     kinds, part, places that are left of it, repeats that are left (0 before a header), word of the
-    place, the target that was named last.
+    place, the target that was named last, words that were taken.
     """
     target = tables[_packet(p, s) + 2 * s[SECOND]]
     if s[TARGET] != target:
@@ -42,6 +42,7 @@ def fetch(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) ->
         return MEMORY_READ if w.valid[io[1 + p[4]]] else INPUT
     if not free:
         return OUTPUT
+    s[TAKEN] += 1
     if begins:
         s[REPEATS], s[SECOND], s[LEFT] = tables[packet + 4], 0, tables[packet + 1]
         return BUSY | MOVED

@@ -41,4 +41,4 @@ def test_the_command_line_ends_with_2(monkeypatch, capsys, tmp_path):
 
 def test_estimate_says_how_it_is_done():
     answer = CliRunner().invoke(puffadder.app, ["estimate", "--help"])
-    assert "extrapolated" in answer.output
+    assert "leaps over what repeats" in answer.output
