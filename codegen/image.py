@@ -24,7 +24,6 @@ from models.networks.stream import (
 from models.registers import image_addresses
 from models.units.conv1d import pack_weights
 from models.units.fetch import Packet, pack
-from models.units.spill import Part
 
 PAGE = 4096
 """Bytes that the embedding is aligned to."""
@@ -128,7 +127,7 @@ def network_image(quantized: QuantizedNetwork, machine: MachineConfig) -> Image:
         packet
         for index, layer in enumerate(quantized.layers)
         for packet in _filled(
-            layer_packets(machine, index), _of_layer(layer, index, machine) | state[index]
+            layer_packets(machine), _of_layer(layer, index, machine) | state[index]
         )
     ]
     packets += _filled(head_packets(machine), _of_head(quantized, machine))
@@ -163,9 +162,7 @@ def _state(machine: MachineConfig) -> list[Words]:
     if spill is None:
         return [{}] * layers
     parts = spill_parts(machine)
-    columns = zip(*parts, strict=True)
-    steps = spill.step_beat.pack(**dict(zip(Part._fields, columns, strict=True)))
-    each = len(parts) // layers
+    steps, each = spill.step_beat.pack(**parts._asdict()), len(parts.place) // layers
     words = machine.units.scan.state_words // layers
     return [
         {"state": [0] * words, "spills": steps[at * each : (at + 1) * each]} for at in range(layers)

@@ -1,5 +1,7 @@
 """The accelerator as a netlist: from memory to tokens, joined as the hardware joins it."""
 
+from functools import cache
+
 import numpy as np
 
 from hwsim import parts
@@ -8,13 +10,15 @@ from hwsim.netlist import Netlist
 from hwsim.units.argmax import ArgmaxTiming
 from models.networks.machine import MachineConfig
 from models.networks.stream import (
-    Packets,
+    head_packets,
+    layer_packets,
     prefix_packets,
+    prefix_words,
     row_packet,
     spill_parts,
-    token_packets,
+    token_words,
 )
-from models.units.fetch import FetchConfig
+from models.units.fetch import FetchConfig, places
 from models.units.spill import SpillConfig
 
 PROMPT_EDGE = 2
@@ -37,11 +41,12 @@ def accelerator(machine: MachineConfig, prompt_tokens: int, tokens: list[int]) -
 def _memory(net: Netlist, machine: MachineConfig, prompt_tokens: int, tokens: list[int]) -> None:
     """What asks for a token's words, reads them and hands them out, by the names of the targets."""
     fetch, port = machine.fetch, machine.port
-    row, prefix, stream = row_packet(machine), prefix_packets(machine), token_packets(machine)
-    rest = stream[len(prefix) :]
-    packets, _ = net.table(*_headers(fetch, (row, *stream, *prefix, row, *rest)))
+    headers = _headers(machine)
+    row, prefix, rest = np.split(headers, [1, 1 + len(prefix_packets(machine))])
+    orders = np.concatenate([row, prefix, rest, prefix, row, rest])
+    packets, _ = net.table(*_places(fetch, orders).T)
     spans, _ = net.table([*map(fetch.span, range(len(fetch.targets)))])
-    lengths = [sum(packet.words(fetch) for packet in each) for each in ([row], stream, prefix)]
+    lengths = [row_packet(machine).words(fetch), token_words(machine), prefix_words(machine)]
     rows, _ = net.table([token * lengths[0] % port.burst_words for token in tokens])
 
     net.add(
@@ -71,7 +76,7 @@ def _memory(net: Netlist, machine: MachineConfig, prompt_tokens: int, tokens: li
         parts.FETCH,
         ["words"],
         [f"words of {target.name}" for target in fetch.targets],
-        [packets, 1 + len(stream), prompt_tokens, spans, len(fetch.targets)],
+        [packets, len(headers), prompt_tokens, spans, len(fetch.targets)],
         "fetch",
         sees=["reading"],
     )
@@ -81,8 +86,7 @@ def _memory(net: Netlist, machine: MachineConfig, prompt_tokens: int, tokens: li
         waiting = f"{target.name} in words" if several else target.name
         net.queue(f"words of {target.name}", waiting, target.depth)
         if several:
-            runs = _runs((row, *stream), target.name)
-            net.narrow(waiting, target.name, fetch.per_word(index), runs)
+            net.narrow(waiting, target.name, fetch.per_word(index), *_runs(headers, index))
     if machine.spill:
         _spill(net, machine, machine.spill)
     else:
@@ -90,36 +94,35 @@ def _memory(net: Netlist, machine: MachineConfig, prompt_tokens: int, tokens: li
         net.offered.add("memory behind reads")
 
 
-def _headers(fetch: FetchConfig, packets: Packets) -> parts.Integers:
-    """Of each packet, int (5, packets): first target, its places, second target, its places, and
-    repeats. A place is a word's beats, or a beat of several words.
-    """
-    headers = {packet: packet.header(fetch) for packet in set(packets)}
-    columns = np.array([headers[packet] for packet in packets], np.int64).T
-    per_word = np.array([fetch.per_word(target) for target in range(len(fetch.targets))])
-    for target, beats in ((0, 1), (2, 3)):
-        columns[beats] = -(-columns[beats] // per_word[columns[target]])
-    return columns
+def _headers(machine: MachineConfig) -> parts.Integers:
+    """int (packets, 5): the headers of what a token reads, its row first."""
+    header = cache(lambda packet: packet.header(machine.fetch))
+    row, layer, head = (
+        np.array([*map(header, packets)], np.int64)
+        for packets in ([row_packet(machine)], layer_packets(machine), head_packets(machine))
+    )
+    return np.concatenate([row, *[layer] * machine.shape.layers, head])
 
 
-def _runs(packets: Packets, target: str) -> list[tuple[int, int]]:
-    """Beats and repeats of every part for a target."""
-    return [
-        (beats, packet.repeats)
-        for packet in packets
-        for name, beats in packet.parts
-        if name == target and beats
-    ]
+def _places(fetch: FetchConfig, headers: parts.Integers) -> parts.Integers:
+    """The same with places instead of beats: a word's beats, or a beat of several words."""
+    per_word = np.array([*map(fetch.per_word, range(len(fetch.targets)))])
+    told = headers.copy()
+    told[:, [1, 3]] = places(headers[:, [1, 3]], per_word[headers[:, [0, 2]]])
+    return told
+
+
+def _runs(headers: parts.Integers, target: int) -> parts.Integers:
+    """int (2, parts): beats and repeats of every part for a target."""
+    targets, beats = headers[:, [0, 2]], headers[:, [1, 3]]
+    packet, part = np.nonzero((targets == target) & (beats > 0))
+    return np.stack([beats[packet, part], headers[packet, 4]])
 
 
 def _spill(net: Netlist, machine: MachineConfig, config: SpillConfig) -> None:
     """The way of the state back to memory."""
-    port, places = machine.port, spill_parts(machine)
-    told = net.table(
-        [part.beats for part in places],
-        [part.place % port.burst_words for part in places],
-        [part.words for part in places],
-    )
+    port, steps = machine.port, spill_parts(machine)
+    told = net.table(steps.beats, steps.place % port.burst_words, steps.words)
     net.queue("state that leaves", "state to write", 3)
     net.add(
         parts.SPILL,

@@ -1,5 +1,6 @@
 """Netlists: the parts of `hwsim.parts` by the names of their channels, and as its arrays."""
 
+from array import array
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -25,7 +26,7 @@ class Netlist:
     gives: list[Sequence[str]] = field(default_factory=list)
     sees: list[Sequence[str]] = field(default_factory=list)
     constants: list[Sequence[int]] = field(default_factory=list)
-    tables: list[int] = field(default_factory=list)
+    tables: "array[int]" = field(default_factory=lambda: array("q"))
     channels: dict[str, int] = field(default_factory=dict)
     offered: set[str] = field(default_factory=set)
     silent: set[str] = field(default_factory=set)
@@ -56,7 +57,7 @@ class Netlist:
     def table(self, *columns: Sequence[int] | parts.Integers) -> tuple[int, int]:
         """Keep a table of these columns; where its rows begin, and how many they are."""
         start = len(self.tables)
-        self.tables += np.array(columns, np.int64).T.ravel().tolist()
+        self.tables.frombytes(np.array(columns, np.int64).T.tobytes())
         return start, len(columns[0])
 
     def queue(self, source: str, out: str, depth: int) -> None:
@@ -92,11 +93,13 @@ class Netlist:
         if to > lanes:
             self.add(parts.WIDEN, [source], [out], [to // lanes])
         else:
-            self.narrow(source, out, lanes // to, [(lanes // to, 1)])
+            self.narrow(source, out, lanes // to, [lanes // to], [1])
 
-    def narrow(self, source: str, out: str, beats: int, runs: Sequence[tuple[int, int]]) -> None:
-        """Of a word `beats`, in runs (beats, repeats) that begin with a word of their own."""
-        self.add(parts.NARROW, [source], [out], [beats, *self.table(*zip(*runs, strict=True))])
+    def narrow(
+        self, source: str, out: str, beats: int, *runs: Sequence[int] | parts.Integers
+    ) -> None:
+        """Of a word `beats`, in `runs` that begin with a word of their own: beats, repeats."""
+        self.add(parts.NARROW, [source], [out], [beats, *self.table(*runs)])
 
     def machine(
         self, units: Sequence[str] = (), memory: Sequence[int] = (), outstanding: int = 1

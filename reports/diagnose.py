@@ -330,7 +330,7 @@ class _Held:
         self.machine, self.image, self.memory = machine, image, memory
         self.settings = image.settings(1, 1)
         stream = self._beats(self.settings["image_address"], self.settings["image_words"])
-        layers = [layer_packets(machine, index) for index in range(machine.shape.layers)]
+        layers = [layer_packets(machine)] * machine.shape.layers
         self.parts = list(_parted(stream, [*layers, head_packets(machine)]))
 
     def fetched(self, layer: int, at: int, token: int) -> Iterator[Handed]:

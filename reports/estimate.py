@@ -21,7 +21,7 @@ from models.errors import InputError
 from models.networks.machine import MachineConfig, machine_config
 from models.networks.shape import Mamba2Shape
 from models.networks.shapes import MAMBA2_SHAPES, SHAPES, find_mamba2_shape
-from models.networks.stream import row_packet, spill_parts, token_packets
+from models.networks.stream import per_token, row_packet, spill_parts, token_words
 from reports.energy import basis as energy_basis
 from reports.energy import design_energy
 from reports.inputs import Show, design_of, find_manifest, unheard
@@ -205,7 +205,7 @@ def shape_of(model: str) -> Mamba2Shape:
 def bounds_of(machine: MachineConfig, memory: MemoryModel) -> Bounds:
     """What a token takes at least: on the port, on the multipliers, in the scan."""
     words = sum(traffic(machine))
-    beats = sum(packet.beats.get("weights", 0) for packet in token_packets(machine))
+    beats = per_token(machine, lambda packet: packet.beats.get("weights", 0))
     return Bounds(
         port=words * machine.fetch.port_bits / 8 * memory.clock_hz / memory.bandwidth,
         multipliers=beats,
@@ -215,9 +215,8 @@ def bounds_of(machine: MachineConfig, memory: MemoryModel) -> Bounds:
 
 def traffic(machine: MachineConfig) -> tuple[int, int]:
     """Words of all ports together that a token reads, and that it writes."""
-    packets = (row_packet(machine), *token_packets(machine))
-    reads = sum(packet.words(machine.fetch) for packet in packets)
-    return reads, sum(part.words for part in spill_parts(machine))
+    reads = row_packet(machine).words(machine.fetch) + token_words(machine)
+    return reads, int(spill_parts(machine).words.sum())
 
 
 def _numbers(

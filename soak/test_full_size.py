@@ -12,7 +12,7 @@ from hwsim.devices import memory_of
 from models.networks.machine import machine_config
 from models.networks.random import random_parameters
 from models.networks.shape import Mamba2Shape
-from models.networks.stream import row_packet, spill_parts, token_packets
+from reports.estimate import traffic
 from reports.run import run_network
 
 LAYER = Mamba2Shape(d_model=2560, layers=1, heads=80, head_dim=64, state=128, vocab=64)
@@ -40,10 +40,7 @@ def test_layer_of_2_7b(schedule, fraction, tmp_path):
     assert report.cycles["predicted"] == report.cycles["measured"]
 
     config = machine_config(LAYER, design)
-    packets = (row_packet(config), *token_packets(config))
-    words = sum(packet.words(config.fetch) for packet in packets)
-    written = sum(part.words for part in spill_parts(config))
-    port = float((words + written) / memory.rate)
+    port = float(sum(traffic(config)) / memory.rate)
     multipliers = (LAYER.in_proj_rows + LAYER.inner) * LAYER.d_model // 64
     worst = max(report.cycles["per_token"])
     print(

@@ -12,11 +12,11 @@ from models.design import MemoryPort, StateStore
 from models.networks.machine import machine_config
 from models.networks.mamba2 import Network, compiled
 from models.networks.order import in_proj_order, tiles_before_heads
-from models.networks.stream import layer_packets, prefix_packets, spill_parts, token_packets
+from models.networks.stream import layer_packets, per_token, prefix_packets, spill_parts
 from models.precision import NAMED
 from models.quantization.rtn import quantize_network
 from models.units.fetch import fetch
-from models.units.spill import spill
+from models.units.spill import Part, spill
 from reports.run import run_network
 from reports.verdict import greedy
 from rtl import accelerator
@@ -78,6 +78,12 @@ def spilled_words(config, states):
     return [word for h in states for word in state_words(unit, h)]
 
 
+def parts_of(config):
+    """Of the state, one by one."""
+    columns = (column.tolist() for column in spill_parts(config))
+    return [Part(*each) for each in zip(*columns, strict=True)]
+
+
 @pytest.mark.slow
 @pytest.mark.parametrize(
     ("name", "willing"), [("plain", 1.0), ("single", 0.5), ("groups", 0.5), ("odd", 1.0)]
@@ -88,7 +94,7 @@ def test_machine_agrees(name, willing):
     network = Network(quantized, compiled())
     chosen, logits = greedy(network, prompt, new)
     tokens = [*prompt, *chosen[len(prompt) - 1 : -1]]
-    parts = spill_parts(config)
+    parts = parts_of(config)
     settings = image.settings(len(prompt), new, base=0x10000)
     reads, brought, writes, written, stream = [], [], [], [], image.stream
     for at, (token, states) in enumerate(zip(tokens, states_over(network, tokens), strict=True)):
@@ -133,7 +139,7 @@ def packed(config, pairs):
 def test_state_lies_where_it_is_written_back(name):
     """Other words in the places that the steps tell change the state, and nothing else."""
     _, config, image = made(name)
-    parts, beat = spill_parts(config), config.spill.beat
+    parts, beat = parts_of(config), config.spill.beat
     count = sum(part.beats for part in parts)
     assert count == config.units.scan.state_words
     before = fetch(image.stream, config.fetch)
@@ -166,7 +172,7 @@ def test_state_comes_behind_all_that_the_scan_needs_for_it(name):
         assert all(after > before for before, after in pairwise(tiles))
     per_tile = shape.d_model // units.matvec.columns
     at, heads = 0, []
-    for packet in layer_packets(config, 0):
+    for packet in layer_packets(config):
         at += packet.beats.get("weights", 0)
         heads += [at] * (packet.beats.get("state", 0) // units.scan.head_words)
     assert heads == [per_tile * before for before in tiles]
@@ -179,9 +185,17 @@ def test_the_prefix_has_no_state(name):
     two_heads = 2 * config.fetch.places(list(depths).index("state"), config.units.scan.head_words)
     assert depths["state"] == (max(3, two_heads) if config.design.state.buffers == 2 else 3)
     assert not [packet for packet in prefix_packets(config) if "state" in packet.beats]
-    assert sum(packet.beats.get("state", 0) for packet in token_packets(config)) == (
-        config.units.scan.state_words
-    )
+    state = per_token(config, lambda packet: packet.beats.get("state", 0))
+    assert state == config.units.scan.state_words
+
+
+def test_a_state_that_lies_too_far_is_refused():
+    """Also if it is only that of the last layer."""
+    _, config, _ = made("plain")
+    first, second = spill_parts(config).place.reshape(2, -1)
+    layers = int((1 << 32) // (second - first)[0] + 1)
+    with pytest.raises(ValueError, match="spill part must begin at a word"):
+        spill_parts(replace(config, shape=replace(config.shape, layers=layers)))
 
 
 SLOW = MemoryModel(64, 200e6, latency=4000, outstanding=32)

@@ -8,13 +8,17 @@ chip as a whole while matrices stream past. So it can be read before the token, 
 is known. A longer prefix would hold up the row, and leave less to read while the row is normalized.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
 
 from models.images import matrix_pass
 from models.networks.layer import padded_heads
 from models.networks.machine import MachineConfig
 from models.networks.order import in_proj_order, tiles_before_heads
-from models.networks.steps import head_steps, layer_steps
+from models.networks.steps import step_counts
 from models.units.fetch import FetchConfig, Header, Packet, header_of
 from models.units.spill import Part
 
@@ -54,8 +58,8 @@ def row_packet(machine: MachineConfig) -> PacketLayout:
     return PacketLayout((("embedding", machine.shape.d_model // machine.units.lanes),))
 
 
-def layer_packets(machine: MachineConfig, index: int) -> Packets:
-    """Layer `index`; all layers are alike."""
+def layer_packets(machine: MachineConfig) -> Packets:
+    """Any layer: all are alike."""
     shape, units = machine.shape, machine.units
     order = in_proj_order(shape, units.lanes, units.matvec.rows, units.order)
     return (
@@ -68,7 +72,7 @@ def layer_packets(machine: MachineConfig, index: int) -> Packets:
 def prefix_packets(machine: MachineConfig) -> Packets:
     """How a layer begins, the prefix with the first: steps and small weights."""
     shape, units = machine.shape, machine.units
-    steps = {name: len(words) for name, words in layer_steps(shape, units).items()}
+    steps = {name: count for name, (count, _) in step_counts(shape, units).items()}
     small = {
         "norm": (shape.d_model + shape.inner) // units.lanes,
         "conv": shape.conv_channels // units.lanes,
@@ -79,37 +83,57 @@ def prefix_packets(machine: MachineConfig) -> Packets:
 
 def prefix_words(machine: MachineConfig) -> int:
     """Words of the prefix."""
-    return sum(packet.words(machine.fetch) for packet in prefix_packets(machine))
+    return sum(map(_words(machine), prefix_packets(machine)))
 
 
 def head_packets(machine: MachineConfig) -> Packets:
     """What follows the last layer: final norm and head."""
     shape, units = machine.shape, machine.units
-    small = {name: len(words) for name, words in head_steps(shape, units).items()}
+    steps = {name: count for name, (_, count) in step_counts(shape, units).items() if count}
     norm = {"norm": shape.d_model // units.lanes}
     return (
-        *_singles({"sources": 1} | small | norm),
+        *_singles({"sources": 1} | steps | norm),
         *_matrix_packets(shape.vocab, shape.d_model, machine),
     )
 
 
-def token_packets(machine: MachineConfig) -> Packets:
-    """All layers and the head."""
-    layers = (layer_packets(machine, index) for index in range(machine.shape.layers))
-    return (*(packet for layer in layers for packet in layer), *head_packets(machine))
+def per_token(machine: MachineConfig, count: Callable[[PacketLayout], int]) -> int:
+    """What `count` says of a packet, summed over all layers and the head."""
+    layer, head = (sum(map(count, of(machine))) for of in (layer_packets, head_packets))
+    return machine.shape.layers * layer + head
 
 
-def spill_parts(machine: MachineConfig) -> list[Part]:
-    """Where the state lies in the stream, for each of its packets."""
-    parts, at = list[Part](), 0
-    for packet in token_packets(machine):
-        words = packet.words(machine.fetch)
-        if machine.spill and "state" in packet.beats:
-            beats = packet.beats["state"]
-            state = machine.spill.part(0, beats).words
-            parts.append(machine.spill.part(at + words - state, beats))
-        at += words
+def token_words(machine: MachineConfig) -> int:
+    """Words of all layers and the head."""
+    return per_token(machine, _words(machine))
+
+
+def spill_parts(machine: MachineConfig) -> Part:
+    """Where the state lies in the stream, for each of its packets: arrays (packets,).
+
+    Raises ValueError when a step cannot say it.
+    """
+    layers, layer = machine.shape.layers, sum(map(_words(machine), layer_packets(machine)))
+    # The places of the last layer are the largest: if a step can say these, it can say all.
+    last = _layer_parts(machine, (layers - 1) * layer)
+    place, words, beats = np.array(last, np.int64).reshape(-1, len(Part._fields)).T
+    starts = layer * np.arange(1 - layers, 1)
+    return Part(np.add.outer(starts, place).ravel(), *np.tile([words, beats], layers))
+
+
+def _layer_parts(machine: MachineConfig, at: int) -> list[Part]:
+    """The same for a layer that begins `at` a word."""
+    spill, words, parts = machine.spill, _words(machine), list[Part]()
+    for packet in layer_packets(machine):
+        at += words(packet)
+        if spill and (beats := packet.beats.get("state")):
+            parts.append(spill.part(at - spill.part(0, beats).words, beats))
     return parts
+
+
+def _words(machine: MachineConfig) -> Callable[[PacketLayout], int]:
+    """Words of a packet, found once for those that are equal."""
+    return cache(lambda packet: packet.words(machine.fetch))
 
 
 def _with_state(packets: Packets, machine: MachineConfig) -> Packets:

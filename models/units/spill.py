@@ -6,6 +6,7 @@ port word lies. What is written is the payload of those packets, over the one th
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import NamedTuple
 
 import numpy as np
@@ -19,14 +20,15 @@ WORDS = Fixed(16, signed=False)
 
 
 class Part(NamedTuple):
-    """A step: the place of a part's first port word, its port words, its beats.
+    """A step, or several as arrays: the place of a part's first port word, its port words, its
+    beats.
 
     Places are counted in port words from the beginning of the image. No count is 0.
     """
 
-    place: int
-    words: int
-    beats: int
+    place: Counts
+    words: Counts
+    beats: Counts
 
 
 @dataclass(frozen=True)
@@ -36,7 +38,7 @@ class SpillConfig:
     port_bits: int
     beat: Beat
 
-    @property
+    @cached_property
     def _packing(self) -> FetchConfig:
         return FetchConfig(self.port_bits, (Target("state", self.beat),))
 

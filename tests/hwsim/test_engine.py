@@ -26,7 +26,7 @@ from models.checkpoints.reader import read_shape
 from models.design import Design
 from models.formats import Fixed
 from models.networks.machine import machine_config
-from models.networks.stream import row_packet, token_packets
+from models.networks.stream import per_token, row_packet, token_words
 from models.precision import NAMED
 from models.quantization.rtn import quantize_network
 from models.units.fetch import Target
@@ -155,10 +155,10 @@ def test_every_cycle_of_every_unit_is_told(seed):
     assert run.token_edges[-1] <= run.cycles
     for unit, words in run.units.items():
         assert sum(words.values()) == run.cycles, unit
-    packets, lanes = token_packets(config), config.units.lanes
+    lanes = config.units.lanes
     work = {
-        "fetch": sum(packet.words(config.fetch) for packet in (row_packet(config), *packets)),
-        "matvec": sum(packet.beats.get("weights", 0) for packet in packets),
+        "fetch": row_packet(config).words(config.fetch) + token_words(config),
+        "matvec": per_token(config, lambda packet: packet.beats.get("weights", 0)),
         "conv1d": shape.layers * shape.conv_channels // lanes,
         "scan": shape.layers * config.units.scan.state_words // config.units.scan.layers,
         "gate": shape.layers * shape.inner // lanes,

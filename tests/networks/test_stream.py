@@ -5,11 +5,12 @@ import pytest
 from codegen.image import network_image
 from models.networks.machine import machine_config
 from models.networks.stream import (
+    head_packets,
     layer_packets,
     prefix_packets,
     prefix_words,
     row_packet,
-    token_packets,
+    token_words,
 )
 from models.quantization.rtn import quantize_network
 from models.units.fetch import fetch, headers
@@ -30,13 +31,17 @@ def machine(request):
     return machine_config(shape, design(*parallelism))
 
 
+def token_packets(machine):
+    return layer_packets(machine) * machine.shape.layers + head_packets(machine)
+
+
 def test_layout_is_that_of_the_image(machine):
     quantized = quantize_network(random_parameters(machine.shape), machine.design.precision)
     image = network_image(quantized, machine)
     packets = token_packets(machine)
     expected = [packet.header(machine.fetch) for packet in packets]
     assert headers(image.stream, machine.fetch) == expected
-    assert len(image.stream) == sum(packet.words(machine.fetch) for packet in packets)
+    assert len(image.stream) == token_words(machine)
     for row in image.rows:
         assert headers(row, machine.fetch) == [row_packet(machine).header(machine.fetch)]
         assert len(row) == row_packet(machine).words(machine.fetch)
@@ -47,7 +52,7 @@ def test_layout_is_that_of_the_image(machine):
 
 def test_queues_hold_the_prefix(machine):
     packets = prefix_packets(machine)
-    assert layer_packets(machine, 0)[: len(packets)] == packets
+    assert layer_packets(machine)[: len(packets)] == packets
     assert prefix_words(machine) == sum(packet.words(machine.fetch) for packet in packets)
     for at, target in enumerate(machine.fetch.targets):
         waiting = [packet.beats.get(target.name, 0) for packet in packets]
