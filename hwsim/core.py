@@ -130,7 +130,8 @@ def _matvec(net: Netlist, machine: MachineConfig, passes: list[int]) -> None:
         else:
             net.offered.add(f"{name} ahead")
     fields, words = config.pass_beat.unpack(passes), config.columns // config.lanes
-    head = math.lcm(2 * machine.shape.head_dim, config.rows) // config.rows
+    several = 2 if machine.units.order == "interleaved" else 1
+    head = math.lcm(several * machine.shape.head_dim, config.rows) // config.rows
     alike = [head, 1] * machine.shape.layers + [1]
     net.add(
         parts.MATVEC,

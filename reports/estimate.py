@@ -298,7 +298,7 @@ def _predict(
 ) -> tuple[dict[str, dict[str, int]], str]:
     """Cycles of each unit in the last of `tokens`, and how they are known."""
     leap = not exact and tokens * float(getattr(bounds, bounds.largest)) > EXACT_CYCLES
-    show(f"predicting {'what repeats' if leap else 'every cycle'} of {tokens} tokens")
+    show(f"predicting {tokens} tokens, {'leaping over what repeats' if leap else 'every cycle'}")
     run = predict(machine, 1, tokens, memory, leap=leap)
     if run.stepped == run.cycles:
         return run.per_token[-1], "every cycle of the whole network"

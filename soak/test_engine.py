@@ -15,7 +15,7 @@ from soak.test_closed_form import draw_explored
 
 TOKENS = 20
 SEED, DRAWN = 5, 100
-LONG = 30_000_000
+LONG = 60_000_000
 """Cycles of two tokens, more than which are not stepped through here."""
 IN_MEMORY = "state.placement=memory"
 

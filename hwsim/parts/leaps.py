@@ -89,7 +89,8 @@ def _positions(m: Machine) -> list[Position]:
             found.append((part, 0, FED if taker else LEVEL, p[part][0] + 1, *(taker or (0, 0))))
         if kind == parts.READER:
             found.append((part, memory.WORDS, ASKED, kinds.index(parts.FETCH), 0, 0))
-    return found
+    # What differs most often is compared first.
+    return sorted(found, key=lambda position: position[2] != ANY)
 
 
 def _of_part(kind: int, p: Sequence[int]) -> list[tuple[int, int, int, int, int]]:
@@ -140,12 +141,16 @@ def look(m: Machine, w: Wires, past: Past, counts: Integers, edge: int, at: int,
         if past.edges[at, now] - past.edges[at, last] < least:
             continue
         if _repeats(past, at, first, last, now):
-            twice = _periods(m.tables, past, at, last, now) // 2
-            if twice > 0:
-                _go(m, past, at, last, now, 2 * twice)
-                counts += twice * (past.counts[at, now] - past.counts[at, first])
+            periods = _periods(m.tables, past, at, last, now)
+            if periods > 0:
+                _go(m, past, at, last, now, periods)
                 past.looks[at] = 0
-                return twice * (past.edges[at, now] - past.edges[at, first])
+                # As the last two in turn, so a cycle between them counts half.
+                twice, once = periods // 2, periods % 2
+                counts += twice * (past.counts[at, now] - past.counts[at, first])
+                counts += once * (past.counts[at, now] - past.counts[at, last])
+                edges = past.edges[at]
+                return twice * (edges[now] - edges[first]) + once * (edges[now] - edges[last])
     return 0
 
 

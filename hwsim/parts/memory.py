@@ -30,6 +30,14 @@ def arrival(memory: Integers, begin: int, beat: int) -> int:
     return edge
 
 
+@inlined
+def arrived(memory: Integers, begin: int, beat: int, edge: int) -> bool:
+    """Whether a beat is there on an edge; without a division, where the memory does not refresh."""
+    if memory[INTERVAL]:
+        return arrival(memory, begin, beat) <= edge
+    return begin + beat * memory[COST] <= edge * memory[SCALE]
+
+
 (
     OFFSET, WORDS, ASKED, OVER, ADDRESS, ACCEPTED, BEAT, THROUGH, AHEAD, KNOWN, PART,
 ) = range(11)  # fmt: skip
@@ -90,7 +98,7 @@ def reader(
             s[BEAT] = 0
             s[OVER] += 1
     comes, oldest = s[ACCEPTED] > s[OVER], bursts[s[OVER] & len(bursts) - 1, 1]
-    then_offer(w, out, comes and arrival(memory, oldest, s[BEAT]) <= edge + 1)
+    then_offer(w, out, comes and arrived(memory, oldest, s[BEAT], edge + 1))
     reading = s[WORDS] > 0 or s[ASKED] > s[OVER]
     then_offer(w, under_way, reading)
     return INPUT | MOVED if reading else INPUT

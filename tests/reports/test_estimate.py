@@ -57,7 +57,10 @@ def test_what_repeats_is_leapt_over(overrides, monkeypatch):
     lines = []
     every = estimate_network(DEEP, design, "deep", show=lines.append, exact=True)
     leapt = estimate_network(DEEP, design, "deep", show=lines.append)
-    assert lines == ["predicting every cycle of 2 tokens", "predicting what repeats of 2 tokens"]
+    assert lines == [
+        "predicting 2 tokens, every cycle",
+        "predicting 2 tokens, leaping over what repeats",
+    ]
     cycles = [told.numbers["cycles_per_token"] for told in (every, leapt)]
     assert cycles[1].value == pytest.approx(cycles[0].value, rel=2e-3, abs=0)
     assert {sum(at.values()) for at in leapt.units.values()} == {cycles[1].value}
