@@ -14,8 +14,10 @@ from hwsim.parts.wires import Integers
 from models.counters import Activity
 from models.networks.machine import MachineConfig
 
-LEAST_BEATS = 1024
-"""Of weights, in a period that is leapt over: in a short one, an edge more or less counts."""
+LEAST = 1024
+"""Edges of a period that is leapt over, and beats of weights between two looks, at least: in a
+short one, an edge more or less counts.
+"""
 REFRESHES = 64
 """Of the memory, in a period at least: one more or less in it is told for all."""
 
@@ -62,6 +64,7 @@ def predict(
 
     Raises RuntimeError when the accelerator would stand still for ever.
     """
+    assert not (leap and timeline_token is not None), "a timeline shows every edge"
     count = prompt_tokens + new_tokens - 1
     read = [0] * count if tokens is None else list(tokens[:count])
     netlist = accelerator(machine, prompt_tokens, read)
@@ -72,7 +75,7 @@ def predict(
     wires, seen = netlist.wires(), record(len(units), count)
     looks = past(each, netlist.seen(), seen.counts.shape)
     watched = -1 if timeline_token is None else timeline_token
-    least = max(LEAST_BEATS, REFRESHES * memory.refresh_interval) if leap else 0
+    least = max(LEAST, REFRESHES * memory.refresh_interval) if leap else 0
     patience = _patience(memory)
     while (end := run(each, wires, seen, looks, ends, watched, patience, least)) == FULL:
         seen = seen._replace(events=np.concatenate((seen.events, np.zeros_like(seen.events))))

@@ -45,7 +45,7 @@ class Number:
 
 @dataclass(frozen=True)
 class Bounds:
-    """Cycles that a token takes at least, by what limits it."""
+    """Cycles that a token takes at least, but for words of it that were read before it began."""
 
     port: float
     multipliers: float

@@ -25,7 +25,6 @@ IN_MEMORY = "state.placement=memory"
     [
         ("best-vck190", ()),
         ("lightmamba-vck190", (IN_MEMORY,)),
-        ("lightmamba-vck190", (IN_MEMORY, "order=naive")),
         ("best-u280", ()),
     ],
 )

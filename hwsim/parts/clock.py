@@ -264,8 +264,8 @@ def run(
 
     ends = (part that is the sequence, channel of the tokens, part that is the multipliers). While
     token `watched` is computed, events are kept; where there may be no place for those of another
-    edge, FULL is returned, and the run goes on when it is called with more. With `least` it leaps,
-    in periods of so many beats of weights at least.
+    edge, FULL is returned, and the run goes on when it is called with more. With `least` it leaps:
+    so many beats of weights are between two looks at least, so many edges in a period.
     """
     m, w, r, past = unowned(m), unowned(w), unowned(r), unowned(past)
     sequencer, tokens, matvec = ends

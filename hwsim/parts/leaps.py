@@ -5,8 +5,9 @@ Where the machine stands as it did a period before, but for how far it has come 
 words, and has come as far in that period as in the one before, it goes on so as long as the steps
 themselves repeat. So all parts are set many periods ahead, which count as those two did.
 
-Only the memory is not looked at: how a period falls on its bursts and refreshes differs from one to
-the next. That is what a run with leaps can be wrong about.
+Two things are not looked at, and a run with leaps can be wrong about them: the memory, for how a
+period falls on its bursts and refreshes differs from one to the next; and how far a queue that
+drains or fills from period to period swings within one.
 """
 
 from collections.abc import Sequence
@@ -16,7 +17,7 @@ import numpy as np
 
 from hwsim import parts
 from hwsim.parts import Machine, memory, words
-from hwsim.parts.wires import Flags, Integers, Wires
+from hwsim.parts.wires import Flags, Integers, Wires, wake
 from models.compiled import inlined
 
 ANY, LEVEL, FED, UP, DOWN, BEATS, WORD, INDEX, PARTS, ASKED = range(10)
@@ -46,9 +47,10 @@ FOR_EVER = 1 << 40
 class Past(NamedTuple):
     """The last LOOKS at the machine, for TILES and for LAYERS.
 
-    `positions` (any, 6) go on; `same` (parts, registers) and `seen` (channels,) must be the same a
-    period later. Of each look: `s` (2, LOOKS, parts, registers), `valid` (2, LOOKS, channels),
-    `counts` (2, LOOKS, units, activities), `edges` (2, LOOKS). `looks` (2,) were taken so far.
+    `positions` (any, 6) go on; `same` (parts, registers) and `seen` (channels,) must be the same at
+    the ends of two periods and before them. Of each look: `s` (2, LOOKS, parts, registers), `valid`
+    (2, LOOKS, channels), `counts` (2, LOOKS, units, activities), `edges` (2, LOOKS). `looks` (2,)
+    were taken so far.
     """
 
     positions: Integers
@@ -144,6 +146,8 @@ def look(m: Machine, w: Wires, past: Past, counts: Integers, edge: int, at: int,
             periods = _periods(m.tables, past, at, last, now)
             if periods > 0:
                 _go(m, past, at, last, now, periods)
+                for channel in range(len(w.valid)):
+                    wake(w, channel)
                 past.looks[at] = 0
                 # As the last two in turn, so a cycle between them counts half.
                 twice, once = periods // 2, periods % 2
@@ -164,12 +168,18 @@ def _repeats(past: Past, at: int, first: int, last: int, now: int) -> bool:
     for each in range(len(past.positions)):
         if _by(past, at, each, last, now) != _by(past, at, each, first, last):
             return False
-    valid, then = past.valid[at, now], past.valid[at, last]
+    return _alike_at(past, at, last, now) and _alike_at(past, at, first, last)
+
+
+@inlined
+def _alike_at(past: Past, at: int, then: int, now: int) -> bool:
+    """Whether the machine stands as at another look, but for how far it has come."""
+    valid, before = past.valid[at, now], past.valid[at, then]
     for channel in range(len(valid)):
-        if past.seen[channel] and valid[channel] != then[channel]:
+        if past.seen[channel] and valid[channel] != before[channel]:
             return False
     for part in range(len(past.same)):
-        same, s, before_s = past.same[part], past.s[at, now, part], past.s[at, last, part]
+        same, s, before_s = past.same[part], past.s[at, now, part], past.s[at, then, part]
         for register in range(len(same)):
             if same[register] and s[register] != before_s[register]:
                 return False
@@ -206,6 +216,10 @@ def _go(m: Machine, past: Past, at: int, last: int, now: int, periods: int) -> N
             m.s[part, register] -= run // place[5] - s[taker, RUN] // place[5]
         elif how == WORD:
             m.s[part, register] = run % place[3]
+        elif how == ASKED:
+            # Addresses go on as the words do, and bursts end where they say.
+            asked = -periods * _by(past, at, each, last, now)
+            m.s[part, memory.OFFSET] = (m.s[part, memory.OFFSET] + asked) % m.p[part, 0]
 
 
 @inlined
@@ -226,13 +240,14 @@ def _periods(tables: Integers, past: Past, at: int, last: int, now: int) -> int:
 @inlined
 def _room(tables: Integers, place: Integers, before: Integers, s: Integers, by: int) -> int:
     """How far a register can go on, by steps of `by`, if that is not for the rows of a table; of a
-    queue from which words are taken, that nothing comes in to, in periods.
+    queue from which words are taken, that nothing comes in to though it has room, in periods.
     """
     part, register, how, limit = place[0], place[1], place[2], place[3]
     value = s[part, register]
     if how == FED and s[place[4], RUN] != before[place[4], RUN]:
         taken = s[place[4], RUN] - before[place[4], RUN]
-        return value * place[5] // taken if by == 0 else 0
+        full = value == limit - 1
+        return value * place[5] // taken if by == 0 and not full else 0
     if by == 0 or how in (ANY, INDEX, PARTS):
         return FOR_EVER
     if how == BEATS:

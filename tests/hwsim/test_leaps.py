@@ -53,7 +53,7 @@ def design(lanes=4, rows=8, columns=8, states=8, rotated=False, **others):
     ids=["chip", "rotated", "naive", "memory"],
 )
 def test_the_work_is_the_same(chosen, memory, share, monkeypatch):
-    monkeypatch.setattr(engine, "LEAST_BEATS", 256)
+    monkeypatch.setattr(engine, "LEAST", 256)
     machine = machine_config(DEEP, chosen)
     every = predict(machine, 1, 3, memory)
     leapt = predict(machine, 1, 3, memory, leap=True)
@@ -68,10 +68,10 @@ def test_the_work_is_the_same(chosen, memory, share, monkeypatch):
         assert {sum(at.values()) for at in units.values()} == {edge - before}
 
 
-@pytest.mark.parametrize("seed", range(12))
+@pytest.mark.parametrize("seed", [*range(12), 107])
 def test_however_short_a_period_is(seed, monkeypatch):
     """Networks of some hundred cycles a layer, on which an edge more or less counts."""
-    monkeypatch.setattr(engine, "LEAST_BEATS", 8)
+    monkeypatch.setattr(engine, "LEAST", 8)
     pair = draw(seed, 0)
     shape = replace(pair.shape, layers=6 * pair.shape.layers, vocab=4 * pair.shape.vocab)
     machine = machine_config(shape, pair.design)
@@ -80,6 +80,29 @@ def test_however_short_a_period_is(seed, monkeypatch):
     busy = {unit: at["busy"] for unit, at in every.units.items()}
     assert {unit: at["busy"] for unit, at in leapt.units.items()} == busy
     assert leapt.cycles == pytest.approx(every.cycles, rel=0.05, abs=0)
+
+
+_repeats = njit(leaps._repeats.py_func)
+
+
+@pytest.mark.parametrize("which", ["s", "valid"])
+@pytest.mark.parametrize("look", range(3))
+def test_the_machine_stands_alike_at_all_looks(which, look):
+    """Or else what it did in both periods is not what it does in all others."""
+    shape = 2, leaps.LOOKS, 1
+    past = leaps.Past(
+        positions=np.zeros((0, 6), np.int64),
+        same=np.ones((1, 1), bool),
+        seen=np.ones(1, bool),
+        s=np.zeros((*shape, 1), np.int64),
+        valid=np.zeros(shape, bool),
+        counts=np.zeros((*shape, 1), np.int64),
+        edges=np.tile(100 * np.arange(leaps.LOOKS), (2, 1)),
+        looks=np.zeros(2, np.int64),
+    )
+    assert _repeats(past, leaps.TILES, 0, 1, 2)
+    getattr(past, which)[leaps.TILES, look] = 1
+    assert not _repeats(past, leaps.TILES, 0, 1, 2)
 
 
 _alike = njit(leaps._alike.py_func)
@@ -116,6 +139,8 @@ _room = njit(leaps._room.py_func)
         ((0, 0, leaps.FED, 30, 2, 8), 2, 9),
         ((0, 0, leaps.FED, 30, 1, 8), 0, 32),
         ((0, 0, leaps.FED, 30, 1, 8), 1, 0),
+        ((0, 0, leaps.FED, 21, 1, 8), 0, 0),
+        ((0, 0, leaps.ASKED, 0), -7, 20),
         ((0, 0, leaps.ANY, 0), 7, leaps.FOR_EVER),
         ((0, 0, leaps.INDEX, 100, 2, 3), 0, leaps.FOR_EVER),
     ],
