@@ -130,6 +130,7 @@ def _matvec(net: Netlist, machine: MachineConfig, passes: list[int]) -> None:
         else:
             net.offered.add(f"{name} ahead")
     fields, words = config.pass_beat.unpack(passes), config.columns // config.lanes
+    # Rows of x and of z take turns, head by head, where they are interleaved.
     several = 2 if machine.units.order == "interleaved" else 1
     head = math.lcm(several * machine.shape.head_dim, config.rows) // config.rows
     alike = [head, 1] * machine.shape.layers + [1]

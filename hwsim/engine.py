@@ -8,8 +8,9 @@ import numpy as np
 from hwsim import parts
 from hwsim.accelerator import accelerator
 from hwsim.memory import MemoryModel
-from hwsim.parts.clock import EDGE, EVENTS, FULL, LEAPT, STUCK, THROUGH, record, run
+from hwsim.parts.clock import FULL, STUCK, run
 from hwsim.parts.leaps import past
+from hwsim.parts.record import EDGE, EVENTS, LEAPT, THROUGH, record
 from hwsim.parts.wires import Integers
 from models.counters import Activity
 from models.networks.machine import MachineConfig
@@ -73,11 +74,11 @@ def predict(
     sequencer, matvec = map(each.kinds.tolist().index, (parts.SEQUENCE, parts.MATVEC))
     ends = sequencer, netlist.channels["tokens"], matvec
     wires, seen = netlist.wires(), record(len(units), count)
-    looks = past(each, netlist.seen(), seen.counts.shape)
+    history = past(each, netlist.beside_memory(), seen.counts.shape)
     watched = -1 if timeline_token is None else timeline_token
     least = max(LEAST, REFRESHES * memory.refresh_interval) if leap else 0
     patience = _patience(memory)
-    while (end := run(each, wires, seen, looks, ends, watched, patience, least)) == FULL:
+    while (end := run(each, wires, seen, history, ends, watched, patience, least)) == FULL:
         seen = seen._replace(events=np.concatenate((seen.events, np.zeros_like(seen.events))))
     if end == STUCK:
         raise RuntimeError(

@@ -156,7 +156,7 @@ class Netlist:
             sensitive,
         )
 
-    def seen(self) -> Flags:
+    def beside_memory(self) -> Flags:
         """Channels on which it is not for the memory to say when something is offered."""
         memory = {
             channel

@@ -138,8 +138,8 @@ def estimate(
     """What a token takes of the network `model`, a checkpoint or the name of a shape.
 
     `calibration` is a file of `hwsim.logic.calibration`; with `exact` every cycle is stepped
-    through, however many there are. Raises InputError for everything wrong in
-    what is named, and when the board has too little on-chip memory for the design.
+    through, however many there are. Raises InputError for everything wrong in what is named, and
+    when the board has too little on-chip memory for the design.
     """
     chosen = find_design(design, overrides)
     shape = shape_of(model)

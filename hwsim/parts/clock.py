@@ -1,9 +1,8 @@
 """The clock: all parts on one edge after the other."""
 
 from collections.abc import Iterable
-from typing import Any, NamedTuple
+from typing import Any
 
-import numpy as np
 from llvmlite import ir
 from numba.core import cgutils, types
 from numba.extending import intrinsic
@@ -21,9 +20,21 @@ from hwsim.parts import (
     words,
 )
 from hwsim.parts.leaps import Past
-from hwsim.parts.wires import Integers, Wires, turn
+from hwsim.parts.record import (
+    BUSY,
+    EDGE,
+    EVENTS,
+    FRESH,
+    LAST_BUSY,
+    LEAPT,
+    LEFT,
+    THROUGH,
+    Record,
+    count,
+    note,
+)
+from hwsim.parts.wires import Wires, turn
 from models.compiled import compiled, inlined
-from models.counters import Activity
 
 
 @intrinsic
@@ -139,58 +150,6 @@ def _settle(each: int, m: Machine, w: Wires) -> int:
 DONE, STUCK, FULL = range(3)
 
 
-class Record(NamedTuple):
-    """What is seen of a run.
-
-    `token_edges` (tokens,) are the edges on which tokens leave, `counts` (units, activities) the
-    edges of each activity, `now` (2, units) activities and from when on they hold. `events`
-    (any, 3) are those of the token that is watched, (edge, unit, activity) where an activity
-    begins; `shown` (units,) is the last of each unit. `tokens` (1 + tokens, units, activities) are
-    the counts behind edge 0 and behind those of the tokens. `at` (8,) is where the run stands.
-    """
-
-    token_edges: Integers
-    tokens: Integers
-    counts: Integers
-    now: Integers
-    events: Integers
-    shown: Integers
-    at: Integers
-
-
-EDGE, LEAPT, THROUGH, EVENTS, LAST_BUSY, BUSY, FRESH, LEFT = range(8)
-"""Of `Record.at`: the edge, without those that were leapt over, which are next; tokens that have
-left, events, the last edge on which a unit was busy, whether one is, whether the next edge is to
-show what all units are at, tiles that are left of a pass.
-"""
-
-
-def record(units: int, tokens: int) -> Record:
-    """Of a run that has not begun."""
-    at = np.zeros(8, np.int64)
-    at[FRESH] = 1
-    return Record(
-        np.zeros(tokens, np.int64),
-        np.zeros((1 + tokens, units, len(Activity)), np.int64),
-        np.zeros((units, len(Activity)), np.int64),
-        np.zeros((2, units), np.int64),
-        np.zeros((64 * units, 3), np.int64),
-        np.full(units, -1, np.int64),
-        at,
-    )
-
-
-@inlined
-def _note(each: int, at: int, m: Machine, r: Record, edge: int) -> bool:
-    """Note what a part is at; whether that is something else than before."""
-    unit = m.units[each]
-    if unit < 0 or r.now[0, unit] == at:
-        return False
-    r.counts[unit, r.now[0, unit]] += edge - r.now[1, unit]
-    r.now[0, unit], r.now[1, unit] = at, edge
-    return True
-
-
 @inlined
 def _edge(m: Machine, w: Wires, r: Record, edge: int) -> bool:
     """The three rounds of an edge, for the parts that are awake; whether a unit is at something
@@ -212,7 +171,7 @@ def _edge(m: Machine, w: Wires, r: Record, edge: int) -> bool:
         w.awake[0] ^= 1 << at
         does = _step(at, m, w, edge)
         w.awake[0] |= (does & parts.MOVED) // parts.MOVED << at
-        changed |= _note(at, does & ~parts.MOVED, m, r, edge)
+        changed |= note(at, does & ~parts.MOVED, m, r, edge)
     ahead = w.awake[1]
     w.awake[1] = 0
     while ahead:
@@ -220,33 +179,25 @@ def _edge(m: Machine, w: Wires, r: Record, edge: int) -> bool:
         ahead ^= 1 << at
         does = _settle(m.moving + at, m, w)
         w.awake[1] |= (does & parts.MOVED) // parts.MOVED << at
-        changed |= _note(m.moving + at, does & ~parts.MOVED, m, r, edge)
+        changed |= note(m.moving + at, does & ~parts.MOVED, m, r, edge)
     return changed
-
-
-@inlined
-def _count(r: Record, edge: int) -> None:
-    """Count what all units are at, up to an edge and with it."""
-    for unit in range(len(r.counts)):
-        r.counts[unit, r.now[0, unit]] += edge + 1 - r.now[1, unit]
-        r.now[1, unit] = edge + 1
 
 
 @inlined
 def _look(m: Machine, w: Wires, r: Record, past: Past, matvec: int, least: int, edge: int) -> None:
     """Look for a leap at the end of a layer, and of each tile after which rows are alike."""
-    p, s = m.p[matvec], m.s[matvec]
-    left, row = s[3], p[4] + 3 * s[4]
+    s = m.s[matvec]
+    left, row = s[units.TILES_LEFT], m.p[matvec, 4] + 3 * s[units.PASS]
     if left:
         words, alike = m.tables[row], m.tables[row + 2]
         at, due = leaps.TILES, left % (alike * -(-least // (alike * words))) == 0
     else:
         past.looks[leaps.TILES] = 0
-        at, due = leaps.LAYERS, s[4] % 2 == 0
+        at, due = leaps.LAYERS, s[units.PASS] % 2 == 0
     if due:
-        _count(r, edge)
+        count(r, edge)
         r.at[LEAPT] += leaps.look(m, w, past, r.counts, edge + r.at[LEAPT], at, least)
-    r.at[LEFT] = s[3]
+    r.at[LEFT] = s[units.TILES_LEFT]
 
 
 @compiled(error_model="numpy")
@@ -286,21 +237,21 @@ def run(
                     r.at[EVENTS] += 1
         r.at[FRESH] = edge == 0
         if edge == 0:
-            _count(r, edge)
+            count(r, edge)
             r.tokens[0] = r.counts
         if w.valid[tokens] and w.ready[tokens]:
             r.token_edges[r.at[THROUGH]] = edge + r.at[LEAPT]
             r.at[THROUGH] += 1
-            _count(r, edge)
+            count(r, edge)
             r.tokens[r.at[THROUGH]] = r.counts
             r.at[FRESH] = 1
         if m.s[sequencer, sequence.DONE]:
-            _count(r, edge - 1)
+            count(r, edge - 1)
             return DONE
         if r.at[BUSY]:
             r.at[LAST_BUSY] = edge
         turn(w)
-        if least and m.s[matvec, 3] != r.at[LEFT]:
+        if least and m.s[matvec, units.TILES_LEFT] != r.at[LEFT]:
             _look(m, w, r, past, matvec, least, edge)
         r.at[EDGE] += 1
     return STUCK

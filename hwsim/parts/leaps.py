@@ -10,33 +10,29 @@ period falls on its bursts and refreshes differs from one to the next; and how f
 drains or fills from period to period swings within one.
 """
 
-from collections.abc import Sequence
 from typing import NamedTuple
 
 import numpy as np
 
 from hwsim import parts
 from hwsim.parts import Machine, memory, words
+from hwsim.parts.positions import (
+    ANY,
+    ASKED,
+    BEATS,
+    DOWN,
+    FED,
+    INDEX,
+    PARTS,
+    PLACE,
+    RUN,
+    UP,
+    WORD,
+    positions,
+)
 from hwsim.parts.wires import Flags, Integers, Wires, wake
 from models.compiled import inlined
 
-ANY, LEVEL, FED, UP, DOWN, BEATS, WORD, INDEX, PARTS, ASKED = range(10)
-"""How a register goes on: without an end; as the level of a queue, or of one whose words become
-beats; up to a limit; down to 1; up to what a table says; as the beats of a word that are gone; as
-an index of a table, or of one of spilled parts; down with the words that fetch takes.
-"""
-
-Position = tuple[int, int, int, int, int, int]
-"""A register that goes on: of which part, which one, how, and of that: (LEVEL or UP, limit), (FED,
-limit, part that takes the words, beats of one), (BEATS, where the limit lies in the first row of
-a table, words of a row, register of the index), (WORD, beats of one), (INDEX or PARTS, table, words
-of a row, rows), (ASKED, fetch).
-"""
-
-RUN = 1
-"""Register of a part that makes beats of words: beats of its run."""
-PLACE = 1
-"""In a row of spilled parts: what matters to the memory alone."""
 TILES, LAYERS = range(2)
 """At the ends of which there are looks."""
 LOOKS = 33
@@ -47,15 +43,15 @@ FOR_EVER = 1 << 40
 class Past(NamedTuple):
     """The last LOOKS at the machine, for TILES and for LAYERS.
 
-    `positions` (any, 6) go on; `same` (parts, registers) and `seen` (channels,) must be the same at
-    the ends of two periods and before them. Of each look: `s` (2, LOOKS, parts, registers), `valid`
-    (2, LOOKS, channels), `counts` (2, LOOKS, units, activities), `edges` (2, LOOKS). `looks` (2,)
-    were taken so far.
+    `positions` (any, 6) go on; `same` (parts, registers) and `beside_memory` (channels,) must be
+    the same at the ends of two periods and before them. Of each look: `s` (2, LOOKS, parts,
+    registers), `valid` (2, LOOKS, channels), `counts` (2, LOOKS, units, activities), `edges`
+    (2, LOOKS). `looks` (2,) were taken so far.
     """
 
     positions: Integers
     same: Flags
-    seen: Flags
+    beside_memory: Flags
     s: Integers
     valid: Flags
     counts: Integers
@@ -63,66 +59,23 @@ class Past(NamedTuple):
     looks: Integers
 
 
-def past(m: Machine, seen: Flags, counts: tuple[int, ...]) -> Past:
-    """Of a machine at reset with counts of this shape; `seen` are the channels to look at."""
+def past(m: Machine, beside_memory: Flags, counts: tuple[int, ...]) -> Past:
+    """Of a machine at reset with counts of this shape, of which the channels `beside_memory` are
+    looked at.
+    """
     same = ~np.isin(m.kinds, (parts.READER, parts.WRITER))[:, None] & np.ones(m.s.shape, bool)
-    positions = np.array(_positions(m), np.int64)
-    same[positions[:, 0], positions[:, 1]] = False
+    going_on = np.array(positions(m), np.int64)
+    same[going_on[:, 0], going_on[:, 1]] = False
     return Past(
-        positions,
+        going_on,
         same,
-        seen,
+        beside_memory,
         np.zeros((2, LOOKS, *m.s.shape), np.int64),
-        np.zeros((2, LOOKS, len(seen)), np.bool_),
+        np.zeros((2, LOOKS, len(beside_memory)), np.bool_),
         np.zeros((2, LOOKS, *counts), np.int64),
         np.zeros((2, LOOKS), np.int64),
         np.zeros(2, np.int64),
     )
-
-
-def _positions(m: Machine) -> list[Position]:
-    kinds, p, io = m.kinds.tolist(), m.p.tolist(), m.io.tolist()
-    takers = {io[at][0]: (at, p[at][0]) for at, kind in enumerate(kinds) if kind == parts.NARROW}
-    found = list[Position]()
-    for part, kind in enumerate(kinds):
-        found += [(part, *each) for each in _of_part(kind, p[part])]
-        if kind == parts.QUEUE:
-            taker = takers.get(io[part][1])
-            found.append((part, 0, FED if taker else LEVEL, p[part][0] + 1, *(taker or (0, 0))))
-        if kind == parts.READER:
-            found.append((part, memory.WORDS, ASKED, kinds.index(parts.FETCH), 0, 0))
-    # What differs most often is compared first.
-    return sorted(found, key=lambda position: position[2] != ANY)
-
-
-def _of_part(kind: int, p: Sequence[int]) -> list[tuple[int, int, int, int, int]]:
-    """Positions of a part that depend on none but itself."""
-    match kind:
-        case parts.SWITCH | parts.SELECT:
-            return [(0, INDEX, p[0], 2, p[1]), (1, BEATS, p[0] + 1, 2, 0)]
-        case parts.NARROW:
-            run = [(RUN, BEATS, p[1], 2, 3), (2, BEATS, p[1] + 1, 2, 3)]
-            return [*run, (3, INDEX, p[1], 2, p[2]), (0, WORD, p[0], 0, 0)]
-        case parts.FETCH:
-            packet = [(words.PACKET, INDEX, p[0], 5, 2 * p[1]), (words.REPEATS, DOWN, 0, 0, 0)]
-            return [*packet, (words.TAKEN, ANY, 0, 0, 0)]
-        case parts.PIPE:
-            return [(1, UP, p[3], 0, 0)]
-        case parts.NORM:
-            return [(1, DOWN, 0, 0, 0), (3, INDEX, p[2], 1, p[3])]
-        case parts.MATVEC:
-            return [(3, DOWN, 0, 0, 0), (4, INDEX, p[4], 3, p[5])]
-        case parts.DISCRETIZE:
-            return [(each, UP, p[0] + 1, 0, 0) for each in (0, 2, 3)]
-        case parts.UPDATE:
-            return [(4, UP, p[2], 0, 0)]
-        case parts.READ_OUT:
-            return [(1, UP, p[1], 0, 0)]
-        case parts.SPILL:
-            return [(2, PARTS, p[2], 3, p[3])]
-        case parts.WRITER:
-            return [(memory.PART, PARTS, p[2], 3, p[3])]
-    return []
 
 
 @inlined
@@ -176,7 +129,7 @@ def _alike_at(past: Past, at: int, then: int, now: int) -> bool:
     """Whether the machine stands as at another look, but for how far it has come."""
     valid, before = past.valid[at, now], past.valid[at, then]
     for channel in range(len(valid)):
-        if past.seen[channel] and valid[channel] != before[channel]:
+        if past.beside_memory[channel] and valid[channel] != before[channel]:
             return False
     for part in range(len(past.same)):
         same, s, before_s = past.same[part], past.s[at, now, part], past.s[at, then, part]

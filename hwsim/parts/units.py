@@ -114,6 +114,10 @@ def _ends_block(p: Integers, s: Integers, place: int, turn: int) -> bool:
     return s[turn] == 0
 
 
+TILES_LEFT, PASS = 3, 4
+"""Registers of the multipliers."""
+
+
 @inlined
 def matvec(io: Integers, p: Integers, s: Integers, w: Wires, tables: Integers) -> int:
     """A vector is loaded, then weights are multiplied; scales and biases are taken on the way.

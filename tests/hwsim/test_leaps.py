@@ -10,6 +10,7 @@ from hwsim import engine
 from hwsim.engine import predict
 from hwsim.memory import MemoryModel
 from hwsim.parts import leaps
+from hwsim.parts.positions import ANY, ASKED, BEATS, DOWN, FED, INDEX, LEVEL, PARTS, UP
 from models.design import Design
 from models.networks.machine import machine_config
 from models.networks.shape import Mamba2Shape
@@ -55,17 +56,23 @@ def design(lanes=4, rows=8, columns=8, states=8, rotated=False, **others):
 def test_the_work_is_the_same(chosen, memory, share, monkeypatch):
     monkeypatch.setattr(engine, "LEAST", 256)
     machine = machine_config(DEEP, chosen)
-    every = predict(machine, 1, 3, memory)
-    leapt = predict(machine, 1, 3, memory, leap=True)
+    every = predict(machine, 2, 2, memory)
+    leapt = predict(machine, 2, 2, memory, leap=True)
     assert every.stepped == every.cycles
     assert leapt.stepped < share * leapt.cycles
     for unit, at in leapt.units.items():
         assert at["busy"] == every.units[unit]["busy"]
         assert sum(at.values()) == leapt.cycles
-    assert leapt.cycles == pytest.approx(every.cycles, rel=2e-3, abs=0)
+    assert leapt.cycles == pytest.approx(every.cycles, rel=5e-4, abs=0)
     tokens = zip([0, *leapt.token_edges], leapt.token_edges, leapt.per_token, strict=False)
     for before, edge, units in tokens:
         assert {sum(at.values()) for at in units.values()} == {edge - before}
+    for mine, other in zip(leapt.per_token, every.per_token, strict=True):
+        # What fetches ahead does so over a token's edge.
+        behind = mine.keys() - {"fetch"}
+        assert {unit: mine[unit]["busy"] for unit in behind} == {
+            unit: other[unit]["busy"] for unit in behind
+        }
 
 
 @pytest.mark.parametrize("seed", [*range(12), 107])
@@ -79,7 +86,7 @@ def test_however_short_a_period_is(seed, monkeypatch):
     leapt = predict(machine, 1, 2, pair.memory, leap=True)
     busy = {unit: at["busy"] for unit, at in every.units.items()}
     assert {unit: at["busy"] for unit, at in leapt.units.items()} == busy
-    assert leapt.cycles == pytest.approx(every.cycles, rel=0.05, abs=0)
+    assert leapt.cycles == pytest.approx(every.cycles, rel=1e-3, abs=0)
 
 
 _repeats = njit(leaps._repeats.py_func)
@@ -93,7 +100,7 @@ def test_the_machine_stands_alike_at_all_looks(which, look):
     past = leaps.Past(
         positions=np.zeros((0, 6), np.int64),
         same=np.ones((1, 1), bool),
-        seen=np.ones(1, bool),
+        beside_memory=np.ones(1, bool),
         s=np.zeros((*shape, 1), np.int64),
         valid=np.zeros(shape, bool),
         counts=np.zeros((*shape, 1), np.int64),
@@ -110,7 +117,12 @@ _alike = njit(leaps._alike.py_func)
 
 @pytest.mark.parametrize(
     ("how", "column", "periods"),
-    [(leaps.INDEX, 0, 4), (leaps.INDEX, 1, 4), (leaps.PARTS, 1, 6), (leaps.PARTS, 2, 4)],
+    [
+        (INDEX, 0, 4),
+        (INDEX, 1, 4),
+        (PARTS, 1, 6),
+        (PARTS, 2, 4),
+    ],
 )
 def test_rows_that_differ_end_a_leap(how, column, periods):
     """But for places of spilled parts: of eight periods of two rows, the seventh differs."""
@@ -127,22 +139,22 @@ _room = njit(leaps._room.py_func)
 @pytest.mark.parametrize(
     ("position", "by", "room"),
     [
-        ((0, 0, leaps.LEVEL, 30), 2, 9),
-        ((0, 0, leaps.LEVEL, 30), -2, 20),
-        ((0, 0, leaps.UP, 30), 2, 9),
-        ((0, 0, leaps.UP, 30), -2, 0),
-        ((0, 0, leaps.DOWN, 0), -2, 19),
-        ((0, 0, leaps.DOWN, 0), 2, 0),
-        ((0, 0, leaps.BEATS, 100, 2, 2), 3, 4),
-        ((0, 0, leaps.BEATS, 100, 2, 3), 3, 0),
-        ((0, 0, leaps.FED, 30, 2, 8), 0, leaps.FOR_EVER),
-        ((0, 0, leaps.FED, 30, 2, 8), 2, 9),
-        ((0, 0, leaps.FED, 30, 1, 8), 0, 32),
-        ((0, 0, leaps.FED, 30, 1, 8), 1, 0),
-        ((0, 0, leaps.FED, 21, 1, 8), 0, 0),
-        ((0, 0, leaps.ASKED, 0), -7, 20),
-        ((0, 0, leaps.ANY, 0), 7, leaps.FOR_EVER),
-        ((0, 0, leaps.INDEX, 100, 2, 3), 0, leaps.FOR_EVER),
+        ((0, 0, LEVEL, 30), 2, 9),
+        ((0, 0, LEVEL, 30), -2, 20),
+        ((0, 0, UP, 30), 2, 9),
+        ((0, 0, UP, 30), -2, 0),
+        ((0, 0, DOWN, 0), -2, 19),
+        ((0, 0, DOWN, 0), 2, 0),
+        ((0, 0, BEATS, 100, 2, 2), 3, 4),
+        ((0, 0, BEATS, 100, 2, 3), 3, 0),
+        ((0, 0, FED, 30, 2, 8), 0, leaps.FOR_EVER),
+        ((0, 0, FED, 30, 2, 8), 2, 9),
+        ((0, 0, FED, 30, 1, 8), 0, 32),
+        ((0, 0, FED, 30, 1, 8), 1, 0),
+        ((0, 0, FED, 21, 1, 8), 0, 0),
+        ((0, 0, ASKED, 0), -7, 20),
+        ((0, 0, ANY, 0), 7, leaps.FOR_EVER),
+        ((0, 0, INDEX, 100, 2, 3), 0, leaps.FOR_EVER),
     ],
 )
 def test_a_register_ends_a_leap(position, by, room):
